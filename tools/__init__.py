@@ -1,0 +1,1 @@
+"""Small commands around the repository and its logs."""
