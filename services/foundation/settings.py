@@ -104,7 +104,7 @@ def parse(values: Mapping[str, Any], kind: type[C], file: str) -> C:
     return kind(**{key: _typed(value, types[key], file, key) for key, value in values.items()})
 
 
-def _typed(value: object, wanted: Any, file: str, key: str) -> object:
+def _typed(value: object, wanted: Any, file: str, key: str) -> Any:
     if wanted is Path and isinstance(value, str):
         return Path(value)
     if wanted is float and type(value) is int:
