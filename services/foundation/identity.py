@@ -77,6 +77,11 @@ def node_id(name: str, root: str) -> NodeId:
     return NodeId(Tier(tier), code, trust_domain_of(Tier(tier), code, root))
 
 
+def log_origin(node: NodeId, root: str) -> str:
+    """Returns the origin of a node's audit log, `audit.prefecture-13.juki.example` (C2SP tlog-checkpoint)."""
+    return f"audit.{node.tier.value}-{node.code}.{root}"
+
+
 def parse_spiffe_id(uri: str, root: str) -> NodeId:
     """Reads a SPIFFE id and refuses one whose trust domain may not vouch for its tier and code.
 
