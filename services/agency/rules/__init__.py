@@ -1,0 +1,1 @@
+"""What the agency decides, without looking anything up."""
