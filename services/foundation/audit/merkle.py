@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 
-from services.foundation.audit.refusals import ConsistencyUnproved, InclusionUnproved, ProofOutOfRange
+from services.foundation.audit.refusals import ConsistencyUnproved, InclusionUnproved, IndexOutsideTree
 
 Hash = bytes
 """A SHA-256 value, 32 bytes."""
@@ -51,9 +51,9 @@ def root_at(size: int, read: ReadNode) -> Hash:
 
 
 def inclusion_proof(index: int, size: int, read: ReadNode) -> list[Hash]:
-    """Returns the siblings from leaf `index` to the root of `size` leaves, leaf first; refuses PROOF_OUT_OF_RANGE."""
+    """Returns the siblings from leaf `index` to the root of `size` leaves, leaf first; refuses INDEX_OUTSIDE_TREE."""
     if not 0 <= index < size:
-        raise ProofOutOfRange("ask for an index below the size", index=index, size=size)
+        raise IndexOutsideTree("ask for an index below the size", index=index, size=size)
     proof: list[Hash] = []
     start, end = 0, size
     while end - start > 1:
@@ -68,12 +68,12 @@ def inclusion_proof(index: int, size: int, read: ReadNode) -> list[Hash]:
 
 
 def consistency_proof(old: int, new: int, read: ReadNode) -> list[Hash]:
-    """Returns the proof that the tree of `new` leaves begins with that of `old`; refuses PROOF_OUT_OF_RANGE.
+    """Returns the proof that the tree of `new` leaves begins with that of `old`; refuses INDEX_OUTSIDE_TREE.
 
     It is empty for `old` equal to 0 or to `new` (RFC 6962 section 2.1.2).
     """
     if not 0 <= old <= new:
-        raise ProofOutOfRange("ask for an old size not above the new one", old=old, new=new)
+        raise IndexOutsideTree("ask for an old size not above the new one", old=old, new=new)
     if old in (0, new):
         return []
     proof: list[Hash] = []

@@ -26,11 +26,25 @@ class SaltUnreadable(Refusal):
     reason = "SALT_UNREADABLE"
 
 
-class ProofOutOfRange(Refusal):
-    """The asked index or size lies outside the tree."""
+class IndexOutsideTree(Refusal):
+    """The asked index or earlier size lies outside the tree of the asked size."""
 
     kind = Kind.ABSENT
-    reason = "PROOF_OUT_OF_RANGE"
+    reason = "INDEX_OUTSIDE_TREE"
+
+
+class NothingPublished(Refusal):
+    """The log has no checkpoint yet."""
+
+    kind = Kind.WRONG_STATE
+    reason = "NOTHING_PUBLISHED"
+
+
+class SizeNotPublished(Refusal):
+    """The log has no checkpoint of the asked size."""
+
+    kind = Kind.ABSENT
+    reason = "SIZE_NOT_PUBLISHED"
 
 
 class InclusionUnproved(Refusal):
@@ -108,3 +122,10 @@ class LogTampered(Refusal):
 
     kind = Kind.WRONG_STATE
     reason = "LOG_TAMPERED"
+
+
+class PublisherElsewhere(Refusal):
+    """Another process has published a checkpoint of this log since this one started."""
+
+    kind = Kind.STALE
+    reason = "PUBLISHER_ELSEWHERE"
