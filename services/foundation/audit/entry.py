@@ -114,7 +114,7 @@ def split(entry: AuditEntry) -> tuple[bytes, bytes]:
     after: dict[str, Any] = {}
     if entry.subject is not None:
         after["subj"] = commitment(entry.salt, entry.subject.encode())
-    after["t"] = entry.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    after["t"] = entry.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     if entry.affair is not None:
         after["task"] = entry.affair
     if entry.tls_version is not None and entry.tls_group is not None:

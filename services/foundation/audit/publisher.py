@@ -53,12 +53,13 @@ class Publisher:
         self._interval = interval
         self._at_step = at_step
         self._edge: Edge | None = None
+        self._published_size = 0
         self._lock = asyncio.Lock()
 
     @property
     def published_size(self) -> int:
         """How many entries the newest checkpoint covers."""
-        return self._edge.size if self._edge else 0
+        return self._published_size
 
     async def start(self) -> None:
         """Takes up where the last process stopped, after deriving the published root again from the table.
@@ -77,7 +78,7 @@ class Publisher:
                     await self._make_again(published)
                 if self._store.checkpoint() != note:
                     await asyncio.to_thread(self._store.write_checkpoint, note)
-            self._edge = edge
+            self._keep(edge)
 
     async def publish(self) -> int:
         """Publishes what is durable but not yet published, and returns the newest checkpoint's size.
@@ -117,13 +118,17 @@ class Publisher:
         except asyncpg.InvalidParameterValueError:
             raise PublisherElsewhere("stop the other process of this node", size=edge.size) from None
         # The promise is made. If the process dies here, `start` finds it in the database and finishes the files.
-        self._edge = edge
+        self._keep(edge)
         self._at_step("promised")
         await asyncio.to_thread(self._store.write_checkpoint, note)
         self._at_step("published")
         for tile in full:
             await asyncio.to_thread(self._store.drop_partials, tile.path)
         self._at_step("tidied")
+
+    def _keep(self, edge: Edge) -> None:
+        self._edge = edge
+        self._published_size = edge.size
 
     def _write(self, tiles: Sequence[Tile]) -> None:
         for tile in tiles:
