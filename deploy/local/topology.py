@@ -1,0 +1,242 @@
+"""Which nodes, relying bodies and auditors there are: `topology.toml`, read and checked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deploy.local.refusals import CodeMalformed, TopologyMalformed
+from services.foundation.identity import NodeId, Tier, node_id
+from services.vocabulary.local_government_code import LocalGovernmentCode
+from services.vocabulary.malformed import Malformed
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
+_SERVING = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL)
+"""Tiers that serve, in the order in which they start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One process of the federation."""
+
+    identity: NodeId
+    port: int
+    title: str
+    """What people call it, Japanese."""
+    neighbours: tuple[NodeId, ...] = ()
+    """The nodes that it calls."""
+    database_url: str = ""
+    """URL for its application role on a PostgreSQL of the operator's; empty for the embedded one."""
+    database_owner_url: str = ""
+    """URL for the owner of that database, who migrates it."""
+
+    @property
+    def name(self) -> str:
+        """The short name, `municipal/131016`."""
+        return self.identity.name
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relying:
+    """A body that asks."""
+
+    identity: NodeId
+    body: str
+    """Its name in the purposes table, Japanese."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """A whole federation; nodes stand in the order in which they start."""
+
+    trust_domain_root: str
+    nodes: tuple[Node, ...]
+    relying: tuple[Relying, ...]
+    auditors: tuple[NodeId, ...]
+
+    @property
+    def agency(self) -> Node:
+        """The designated agency."""
+        return self.of_tier(Tier.AGENCY)[0]
+
+    @property
+    def counters(self) -> tuple[NodeId, ...]:
+        """One counter terminal a municipality."""
+        return tuple(self.counter_of(node) for node in self.of_tier(Tier.MUNICIPAL))
+
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """Labels of the authorities that vouch for everybody here, `13` and `national`."""
+        return (*sorted(node.identity.code for node in self.of_tier(Tier.PREFECTURE)), "national")
+
+    def of_tier(self, tier: Tier) -> list[Node]:
+        """Returns the nodes of one tier, in order."""
+        return [node for node in self.nodes if node.identity.tier is tier]
+
+    def node(self, name: str) -> Node:
+        """Returns the node of a short name; raises KeyError."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def prefecture_of(self, municipality: Node) -> Node:
+        """Returns the prefecture in which a municipality lies."""
+        return self.node(f"{Tier.PREFECTURE.value}/{municipality.identity.code[:2]}")
+
+    def counter_of(self, municipality: Node) -> NodeId:
+        """Returns the first counter terminal of a municipality."""
+        return node_id(f"{Tier.COUNTER.value}/{municipality.identity.code}-1", self.trust_domain_root)
+
+
+def load(path: Path) -> Topology:
+    """Reads a topology file; refuses TOPOLOGY_MALFORMED and TOPOLOGY_CODE_MALFORMED."""
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise TopologyMalformed("name a topology file that exists", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise TopologyMalformed("write the topology in UTF-8", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise TopologyMalformed(f"correct the TOML: {error}", where=str(path)) from None
+
+
+def parse(table: Mapping[str, Any]) -> Topology:
+    """Makes a topology of parsed TOML; refuses TOPOLOGY_MALFORMED and TOPOLOGY_CODE_MALFORMED."""
+    _only(table, "the file", required={"trust_domain_root"}, optional={"node", "relying", "auditor"})
+    root = table["trust_domain_root"]
+    if not isinstance(root, str) or not _DOMAIN.fullmatch(root):
+        raise TopologyMalformed("give a lower-case DNS name, such as juki.example", where="trust_domain_root")
+    nodes = sorted((_node(stanza, root) for stanza in _stanzas(table, "node")), key=_start_order)
+    _refuse_repeats(nodes)
+    relying = [_relying(stanza, root) for stanza in _stanzas(table, "relying")]
+    auditors = [_auditor(stanza, root) for stanza in _stanzas(table, "auditor")]
+    _unique("relying", [each.identity.code for each in relying])
+    _unique("auditor", [each.code for each in auditors])
+    if not auditors:
+        raise TopologyMalformed("add an [[auditor]] stanza: status is read as `auditor/<id>`", where="auditor")
+    return Topology(
+        trust_domain_root=root,
+        nodes=tuple(_with_neighbours(node, nodes) for node in nodes),
+        relying=tuple(relying),
+        auditors=tuple(auditors),
+    )
+
+
+def _node(stanza: Mapping[str, Any], root: str) -> Node:
+    name = stanza.get("name")
+    where = f"node {name}"
+    _only(stanza, where, required={"name", "port", "title"}, optional={"database_url", "database_owner_url"})
+    _strings(stanza, where, ("name", "title", "database_url", "database_owner_url"))
+    tier, _, code = str(name).partition("/")
+    if tier not in _SERVING:
+        raise TopologyMalformed("name the node agency/national, prefecture/<13> or municipal/<131016>", where=where)
+    _check_code(Tier(tier), code, str(name))
+    port = stanza["port"]
+    if type(port) is not int or not 1024 <= port <= 65535:
+        raise TopologyMalformed("give a port from 1024 to 65535", where=where)
+    if ("database_url" in stanza) != ("database_owner_url" in stanza):
+        raise TopologyMalformed("give both database_url and database_owner_url: one serves, one migrates", where=where)
+    return Node(
+        identity=node_id(str(name), root),
+        port=port,
+        title=stanza["title"],
+        database_url=stanza.get("database_url", ""),
+        database_owner_url=stanza.get("database_owner_url", ""),
+    )
+
+
+def _check_code(tier: Tier, code: str, name: str) -> None:
+    if tier is Tier.AGENCY and code != "national":
+        raise CodeMalformed("there is one agency; name it agency/national", node=name)
+    if tier is Tier.PREFECTURE and not (re.fullmatch("[0-9]{2}", code) and 1 <= int(code) <= 47):
+        raise CodeMalformed("give the prefecture's two digits, 01 to 47 (JIS X 0401)", node=name)
+    if tier is Tier.MUNICIPAL:
+        try:
+            parsed = LocalGovernmentCode(code)
+        except Malformed as malformed:
+            raise CodeMalformed(str(malformed), node=name, form=malformed.reason) from None
+        if parsed.is_prefecture:
+            raise CodeMalformed("this is the code of a prefecture: name the node prefecture/<two digits>", node=name)
+
+
+def _refuse_repeats(nodes: list[Node]) -> None:
+    _unique("node", [node.name for node in nodes])
+    for port, count in Counter(node.port for node in nodes).items():
+        if count > 1:
+            holders = ", ".join(node.name for node in nodes if node.port == port)
+            raise TopologyMalformed(f"give each node a port of its own: {holders} share {port}", where=f"port {port}")
+    if not any(node.identity.tier is Tier.AGENCY for node in nodes):
+        raise TopologyMalformed('add a stanza for the agency: name = "agency/national"', where="node")
+
+
+def _with_neighbours(node: Node, nodes: list[Node]) -> Node:
+    """Adds those whom the node calls: a municipality its prefecture and the agency, a prefecture the agency."""
+    by_name = {each.name: each.identity for each in nodes}
+    agency = by_name["agency/national"]
+    if node.identity.tier is Tier.PREFECTURE:
+        return replace(node, neighbours=(agency,))
+    if node.identity.tier is not Tier.MUNICIPAL:
+        return node
+    prefecture = f"{Tier.PREFECTURE.value}/{node.identity.code[:2]}"
+    if prefecture not in by_name:
+        raise TopologyMalformed(f"add a stanza for {prefecture}, in which {node.name} lies", where=f"node {node.name}")
+    return replace(node, neighbours=(by_name[prefecture], agency))
+
+
+def _relying(stanza: Mapping[str, Any], root: str) -> Relying:
+    where = f"relying {stanza.get('id')}"
+    _only(stanza, where, required={"id", "body"}, optional=set())
+    _strings(stanza, where, ("id", "body"))
+    return Relying(identity=_client(Tier.RELYING, stanza["id"], root, where), body=stanza["body"])
+
+
+def _auditor(stanza: Mapping[str, Any], root: str) -> NodeId:
+    where = f"auditor {stanza.get('id')}"
+    _only(stanza, where, required={"id"}, optional=set())
+    _strings(stanza, where, ("id",))
+    return _client(Tier.AUDITOR, stanza["id"], root, where)
+
+
+def _client(tier: Tier, code: str, root: str, where: str) -> NodeId:
+    if not _ID.fullmatch(code):
+        raise TopologyMalformed("give an id of lower-case letters, digits and hyphens, at most 41", where=where)
+    return node_id(f"{tier.value}/{code}", root)
+
+
+def _stanzas(table: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    stanzas = table.get(key, [])
+    if not isinstance(stanzas, list) or not all(isinstance(stanza, dict) for stanza in stanzas):
+        raise TopologyMalformed(f"write each as a [[{key}]] stanza", where=key)
+    yield from stanzas
+
+
+def _only(stanza: Mapping[str, Any], where: str, *, required: set[str], optional: set[str]) -> None:
+    for missing in sorted(required - stanza.keys()):
+        raise TopologyMalformed(f"add the missing key {missing}", where=where)
+    for strange in sorted(stanza.keys() - required - optional):
+        raise TopologyMalformed(f"remove the unknown key {strange} or mend its spelling", where=where)
+
+
+def _strings(stanza: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if key in stanza and (not isinstance(stanza[key], str) or not stanza[key]):
+            raise TopologyMalformed(f"give {key} as text in quotes", where=where)
+
+
+def _unique(kind: str, names: list[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise TopologyMalformed("keep one of the stanzas with this name", where=f"{kind} {name}")
+
+
+def _start_order(node: Node) -> tuple[int, str]:
+    return _SERVING.index(node.identity.tier), node.identity.code
