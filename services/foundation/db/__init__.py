@@ -1,0 +1,1 @@
+"""The node's PostgreSQL database: connections, transactions, migrations and stored replies."""

@@ -1,0 +1,49 @@
+"""Which refusal an error of the database is, if it is one."""
+
+from __future__ import annotations
+
+import asyncpg
+import sqlalchemy.exc
+from asyncpg import exceptions as pg
+
+from services.foundation.db.refusals import RaceLost
+from services.foundation.refusals import Refusal, StoreUnreachable
+
+_RACES = (
+    pg.SerializationError,
+    pg.DeadlockDetectedError,
+    pg.LockNotAvailableError,
+    pg.UniqueViolationError,
+)
+_UNREACHABLE = (
+    ConnectionError,
+    TimeoutError,
+    sqlalchemy.exc.TimeoutError,
+    pg.PostgresConnectionError,
+    pg.CannotConnectNowError,
+    pg.OperatorInterventionError,
+    pg.InsufficientResourcesError,
+    pg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Returns the refusal that `error` is, RACE_LOST or STORE_UNREACHABLE, or None where it is a bug.
+
+    A violated unique constraint is a lost race: whoever inserts has looked first.
+    """
+    cause = _cause(error)
+    if isinstance(cause, _RACES):
+        return RaceLost("read again and retry", sqlstate=str(getattr(cause, "sqlstate", "")))
+    # The driver has one class for misuse and for a connection that is gone; only the text tells them apart.
+    gone = type(cause) is asyncpg.InterfaceError and "closed" in str(cause)
+    if gone or isinstance(cause, _UNREACHABLE):
+        return StoreUnreachable("retry with the same request id in a moment")
+    return None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Returns what the driver raised, below what SQLAlchemy wrapped around it."""
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error

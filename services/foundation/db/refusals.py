@@ -1,0 +1,12 @@
+"""Every reason for which the store refuses, beside STORE_UNREACHABLE and REQUEST_ID_REUSED, which every tier knows."""
+
+from __future__ import annotations
+
+from services.foundation.refusals import Kind, Refusal
+
+
+class RaceLost(Refusal):
+    """Another transaction changed the same rows first; nothing of this one was kept."""
+
+    kind = Kind.STALE
+    reason = "RACE_LOST"
