@@ -17,13 +17,14 @@ Row = dict[str, str]
 ABSORBED = "編入合併"
 FOUNDED = "新設合併"
 PARTED = "分離"
+KEPT = frozenset({"072109", "302066", "336068", "442089", "442097", "442101", "442119"})
+"""Founded before 1970 and again later under the same code, with nothing in the tables to tell it by."""
 KINDS = {"市": "city", "区": "ward", "町": "town", "村": "village"}
 
 
 def main(bodies: str, changes: str, folder: str) -> None:
     """Writes prefectures.csv and municipalities.csv into `folder`."""
     current = {row["code6"]: row for row in _rows(Path(bodies))}
-    periods = [line for code, line in sorted(_periods(current, _rows(Path(changes))))]
     _write(
         Path(folder, "prefectures.csv"),
         ("code", "name"),
@@ -32,11 +33,11 @@ def main(bodies: str, changes: str, folder: str) -> None:
     _write(
         Path(folder, "municipalities.csv"),
         ("code", "since", "until", "kind", "name", "kana", "successors"),
-        periods,
+        _periods(current, _rows(Path(changes))),
     )
 
 
-def _periods(current: dict[str, Row], changes: list[Row]) -> Iterable[tuple[tuple[str, str], tuple[str, ...]]]:
+def _periods(current: dict[str, Row], changes: list[Row]) -> Iterable[tuple[str, ...]]:
     """Cuts the life of each code at every change of its name, and ends it where it was given up."""
     incoming, outgoing = defaultdict(list), defaultdict(list)
     for change in sorted(changes, key=lambda row: row["effective_date"]):
@@ -44,16 +45,21 @@ def _periods(current: dict[str, Row], changes: list[Row]) -> Iterable[tuple[tupl
         outgoing[change["old_code6"]].append(change)
     history = History(current, incoming, outgoing)
     for code in sorted({*incoming, *outgoing, *current}):
-        if code in current and current[code]["kind"] == "prefecture":
-            continue
-        since = history.began(code)
-        for change in [row for row in outgoing[code] if row["new_code6"] == code]:
-            until = change["effective_date"]
-            if change["old_name_ja"] != change["new_name_ja"]:
-                name = change["old_name_ja"]
-                yield (code, since), (code, since, until, KINDS[name[-1]], name, "", code)
-                since = until
-        yield (code, since), (code, since, *history.last(code))
+        if code not in current or current[code]["kind"] != "prefecture":
+            yield from _life(code, history, [row for row in outgoing[code] if row["new_code6"] == code])
+
+
+def _life(code: str, history: History, renamings: list[Row]) -> Iterable[tuple[str, ...]]:
+    since = history.began(code)
+    until, kind, last_name, kana, successors = history.last(code)
+    for change in renamings:
+        day, name = change["effective_date"], change["old_name_ja"]
+        if day == until:  # renamed and given up on one day: the new name was never borne under this code
+            yield code, since, until, KINDS[name[-1]], name, "", successors
+            return
+        yield code, since, day, KINDS[name[-1]], name, "", code
+        since = day
+    yield code, since, until, kind, last_name, kana, successors
 
 
 class History:
@@ -78,29 +84,31 @@ class History:
     def began(self, code: str) -> str:
         """Gives the first day of a code, or nothing where it was or may have been there before the table begins.
 
-        The table leaves out a participant of a new merger whose code the new body keeps, so a merger founds a code
-        only if it names two participants at least, if nothing is known of the code before, and if its number is the
-        highest of its block by then, because numbers are given in order.
+        The table leaves out a participant of a new merger whose code the new body keeps. So a merger founds a code if
+        a participant of the same name gave up another code, or else if it names two participants at least and the
+        code is the highest of its block, because numbers are given in order; the order holds to about a year.
         """
         births = [row for row in self._incoming[code] if row["old_code6"] != code and row["change_type_ja"] != ABSORBED]
         if not births:
             return ""
         day = births[0]["effective_date"]
-        if self._known_before(code, day):
+        if code in KEPT or self._known_before(code, day):
             return ""
         if births[0]["change_type_ja"] != FOUNDED:
             return day
         participants = [row for row in births if row["effective_date"] == day]
-        return day if len(participants) > 1 and self._is_highest(code, day) else ""
+        stem = participants[0]["new_name_ja"][:-1]
+        renumbered = any(row["old_name_ja"][:-1] == stem for row in participants)
+        return day if renumbered or (len(participants) > 1 and self._is_highest(code, day)) else ""
 
     def _known_before(self, code: str, day: str) -> bool:
         earlier = any(row["effective_date"] < day for row in (*self._incoming[code], *self._outgoing[code]))
         return earlier or any(row["effective_date"] == day for row in self._outgoing[code])
 
     def _is_highest(self, code: str, day: str) -> bool:
-        block = self._block(code)
+        block, year_before = self._block(code), f"{int(day[:4]) - 1}{day[4:]}"
         return not any(
-            other > code and self._block(other) == block and self._existed_before(other, day)
+            other > code and self._block(other) == block and self._existed_before(other, year_before)
             for other in {*self._current, *self._incoming, *self._outgoing}
         )
 

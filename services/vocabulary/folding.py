@@ -38,9 +38,10 @@ def fold(text: str) -> str:
 def fold_address(text: str) -> str:
     """Folds an address: as `fold`, and numbers, their marks and dashes to the form 千代田1-1-1.
 
-    Kanji numbers are read before 丁目, 番地, 番, 号, 条, 線, 階 or 号室, before a dash, and after one of the marks; block marks between numbers become a dash, and a trailing mark is dropped. ヶ, が and ッ between
-    ideographs are read as large katakana ケ and ツ. Nothing is added or left out: 大字, the county and the prefecture
-    stay as written, and 三番町 stays apart from 3番町.
+    Kanji numbers are read before 丁目, 番地, 番, 号, 条, 線, 階 or 号室, before a dash, and after one of the marks.
+    Block marks between numbers become a dash, and a trailing mark is dropped. ヶ, が and ッ between ideographs are read
+    as large katakana ケ and ツ. Nothing is added or left out: 大字, the county and the prefecture stay as written, and
+    三番町 stays apart from 3番町.
     """
     folded = _SPACED_NUMBERS.sub("-", _DASHES.sub("-", _SPACES.sub(" ", _fold_characters(text)).strip()))
     folded = _BETWEEN_IDEOGRAPHS.sub(lambda kana: "ツ" if kana[0] == "ッ" else "ケ", folded.replace(" ", ""))
