@@ -26,7 +26,6 @@ from services.foundation.identity import IdentityMalformed, NodeId, log_origin, 
 
 __all__ = ["CeremonySettings", "Held", "Pki", "load_settings"]
 
-_LOCK_PATIENCE_S = 10.0
 _LONGEST_NAME = 64
 """RFC 5280 appendix A: the upper bound of a common name."""
 
@@ -47,11 +46,15 @@ class Held:
 class Pki:
     """The keys of one network, in one state directory; every method leaves it whole, also when killed half way."""
 
-    def __init__(self, state: Path, settings: CeremonySettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, state: Path, settings: CeremonySettings, clock: Clock | None = None, *, patience: float = 10.0
+    ) -> None:
+        """Takes the state directory, which `init` makes, and the seconds to wait for another ceremony in it."""
         self.state = state
         self.settings = settings
         self.trust = TrustDirectory(state / "trust")
         self._clock = clock or SystemClock()
+        self._patience = patience
         self._root = Root(state / "offline", self.trust, settings)
 
     def init(self) -> Transcript:
@@ -212,7 +215,10 @@ class Pki:
     def _node(self, name: str) -> NodeId:
         # The round trip holds the code to its alphabet, so that a name can never lead out of the state directory.
         root = self.settings.trust_domain
-        node = parse_spiffe_id(node_id(name, root).uri, root)
+        try:
+            node = parse_spiffe_id(node_id(name, root).uri, root)
+        except IdentityMalformed:
+            raise IdentityMalformed("name the node as <tier>/<code>, for example municipal/131016", name=name) from None
         if len(node.name) > _LONGEST_NAME:
             raise IdentityMalformed(f"give a name of at most {_LONGEST_NAME} characters", name=name)
         return node
@@ -227,7 +233,7 @@ class Pki:
     def _locked(self) -> Iterator[datetime]:
         if not self.state.is_dir():
             raise StateAbsent("run `init` first: the state directory is not there", state=str(self.state))
-        with locked(self.state / ".lock", _LOCK_PATIENCE_S):
+        with locked(self.state / ".lock", self._patience):
             sweep(self.state)
             yield self._clock.now().replace(microsecond=0)
 

@@ -20,8 +20,8 @@ from services.foundation.refusals import Refusal
 
 _SETTINGS = Path(__file__).with_name("ceremony.toml")
 _STATE = Path("var/dev/pki")
-_TABLE_WIDTH = 120
-"""Room for a row whole, also where the output is a pipe and claims eighty columns."""
+_PIPE_WIDTH = 160
+"""Room for a table's row whole where the output is no terminal."""
 _SPAN = re.compile(r"([0-9]{1,5})([dh])")
 
 Act = Callable[[Pki, argparse.Namespace, Console], None]
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one act of the ceremony; returns 0 if done, 1 if refused (2, from argparse, if not understood)."""
     options = _parser().parse_args(arguments)
     # Without emoji=False, the bytes :CD: of a fingerprint print as a picture of a disc.
-    out = Console(soft_wrap=True, highlight=False, emoji=False)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    out = Console(soft_wrap=True, highlight=False, emoji=False, width=width)
     err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     try:
         pki = Pki(options.state, load_settings(options.settings))
@@ -98,7 +99,7 @@ def unsuspend(pki: Pki, options: argparse.Namespace, out: Console) -> None:
 
 def show(pki: Pki, _options: argparse.Namespace, out: Console) -> None:
     """Shows every certificate in use, with its end and its state."""
-    out.print(table(pki), width=max(out.width, _TABLE_WIDTH), crop=False)
+    out.print(table(pki), soft_wrap=False)
 
 
 def _parser() -> argparse.ArgumentParser:

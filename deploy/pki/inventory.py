@@ -14,7 +14,9 @@ from services.foundation.clock import Clock, SystemClock
 def table(pki: Pki, clock: Clock | None = None) -> Table:
     """Lists the root, the authorities and the nodes' certificates; refuses PKI_STATE_ABSENT before the ceremony."""
     now = (clock or SystemClock()).now()
-    rows = Table("holder", "kind", "serial", "ends", "days left", "state", box=None)
+    rows = Table(box=None)
+    for heading in ("holder", "kind", "serial", "ends", "days left", "state"):
+        rows.add_column(heading, overflow="fold")
     for entry in pki.transcript().entries:
         ends_at = entry.certificate.not_valid_after_utc
         kind = "root" if entry.name == "root" else "issuing"

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 import shutil
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.pki.certificates import load_certificate, load_ed25519_key, require_pair, write_certificates, write_key
 from deploy.pki.files import PRIVATE_DIRECTORY, PUBLIC, make_directory, point, sync_directory, write_atomic, write_once
 from deploy.pki.refusals import KeyUnreadable
 from deploy.pki.register import hexadecimal
-
-_ED25519_NOTE = b"\x01"
-"""The signature type of an Ed25519 note key (C2SP signed-note)."""
-
-
-def verifier_key(name: str, key: ed25519.Ed25519PublicKey) -> str:
-    """Writes a log's public key as a C2SP signed-note verifier key, `name+keyid+base64`."""
-    material = _ED25519_NOTE + key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    key_id = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
-    return f"{name}+{key_id.hex()}+{base64.b64encode(material).decode()}"
+from services.foundation.audit.note import NoteSigner
 
 
 class KeyDirectory:
@@ -84,7 +72,7 @@ class KeyDirectory:
 
     def log_verifier_key(self, origin: str) -> str:
         """Returns the verifier key of the audit log, making the key and `log.vkey` the first time."""
-        text = verifier_key(origin, _key(self.path / "log.key").public_key())
+        text = NoteSigner(origin, _key(self.path / "log.key")).vkey
         path = self.path / "log.vkey"
         if not path.exists():
             write_atomic(path, f"{text}\n".encode(), PUBLIC)

@@ -15,7 +15,7 @@ from services.foundation.identity import NodeId, Tier
 SERVING = frozenset({Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY})
 """The tiers whose nodes serve, and so have names to be reached by, an audit log, and events to sign."""
 
-_LOOPBACK = ipaddress.ip_network("127.0.0.1/32")
+_LOOPBACK = ipaddress.ip_address("127.0.0.1")
 _EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -109,18 +109,19 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _constraints(domain: str, *, development: bool) -> x509.NameConstraints:
-    # A kind of name that no subtree mentions is unconstrained, so addresses are permitted one by one or excluded.
+    # A kind of name that no subtree mentions is unconstrained, so a deployment excludes addresses altogether. The TLS of
+    # gRPC refuses a certificate that holds an address below any constraint on addresses, even one that permits it: where
+    # 127.0.0.1 is wanted, addresses stay unconstrained, and no node verifies another by address.
     permitted: list[x509.GeneralName] = [x509.UniformResourceIdentifier(domain), x509.DNSName(domain)]
     if development:
-        permitted += [x509.DNSName("localhost"), x509.IPAddress(_LOOPBACK)]
-        return x509.NameConstraints(permitted, None)
+        return x509.NameConstraints([*permitted, x509.DNSName("localhost")], None)
     return x509.NameConstraints(permitted, [x509.IPAddress(network) for network in _EVERYWHERE])
 
 
 def _server_names(settings: CeremonySettings, node: NodeId) -> list[x509.GeneralName]:
     names: list[x509.GeneralName] = [x509.DNSName(node.dns_name)]
     if settings.development:
-        names += [x509.DNSName("localhost"), x509.IPAddress(_LOOPBACK.network_address)]
+        names += [x509.DNSName("localhost"), x509.IPAddress(_LOOPBACK)]
     return names
 
 
