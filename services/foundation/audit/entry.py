@@ -92,35 +92,36 @@ def split(entry: AuditEntry) -> tuple[bytes, bytes]:
     Refuses AUDIT_ENTRY_MALFORMED and AUDIT_ENTRY_TOO_LARGE.
     """
     _check(entry)
-    # Insertion order is the order of RFC 8785 (UTF-16 code units), as the property test holds against another encoder.
-    before: dict[str, Any] = {"act": entry.action, "agency": entry.caller}
-    if entry.assertion is not None:
-        before["asrt"] = entry.assertion
-    if entry.case is not None:
-        before["case"] = entry.case
-    if entry.fields:
-        before["fields"] = entry.fields
-    before["method"] = entry.method
-    before["n"] = entry.count
-    before["node"] = entry.node
-    if entry.operator is not None:
-        before["op"] = entry.operator
-    if entry.request is not None:
-        before["req"] = commitment(entry.salt, entry.request)
-    before["res"] = entry.result
-    if entry.response is not None:
-        before["resp"] = commitment(entry.salt, entry.response)
-    before["rid"] = entry.request_id
-    after: dict[str, Any] = {}
-    if entry.subject is not None:
-        after["subj"] = commitment(entry.salt, entry.subject.encode())
-    after["t"] = entry.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    if entry.affair is not None:
-        after["task"] = entry.affair
-    if entry.tls_version is not None and entry.tls_group is not None:
-        after["tls"] = {"g": entry.tls_group, "v": entry.tls_version}
-    after["v"] = 1
-    return _cut(_encode(before)[:-1] + ',"seq":', "," + _encode(after)[1:])
+    tls = entry.tls_version is not None and entry.tls_group is not None
+    # Both are written in the order of RFC 8785 (UTF-16 code units); the property test holds it against another encoder.
+    before = {
+        "act": entry.action,
+        "agency": entry.caller,
+        "asrt": entry.assertion,
+        "case": entry.case,
+        "fields": entry.fields or None,
+        "method": entry.method,
+        "n": entry.count,
+        "node": entry.node,
+        "op": entry.operator,
+        "req": _committed(entry.salt, entry.request),
+        "res": entry.result,
+        "resp": _committed(entry.salt, entry.response),
+        "rid": entry.request_id,
+    }
+    after = {
+        "subj": None if entry.subject is None else commitment(entry.salt, _bytes(entry.subject)),
+        "t": entry.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
+        "task": entry.affair,
+        "tls": {"g": entry.tls_group, "v": entry.tls_version} if tls else None,
+        "v": 1,
+    }
+    head = _bytes(_object(before)[:-1] + ',"seq":')
+    tail = _bytes("," + _object(after)[1:])
+    size = len(head) + _SEQ_DIGITS + len(tail)
+    if size > ENTRY_LIMIT:
+        raise AuditEntryTooLarge("shorten the case number or the list of items", bytes=size)
+    return head, tail
 
 
 def canonical(entry: AuditEntry, seq: int) -> bytes:
@@ -148,12 +149,17 @@ def _check(entry: AuditEntry) -> None:
         raise AuditEntryMalformed("a salt has 32 bytes", field="salt")
 
 
-def _cut(head: str, tail: str) -> tuple[bytes, bytes]:
+def _committed(salt: bytes, value: bytes | None) -> str | None:
+    return None if value is None else commitment(salt, value)
+
+
+def _object(values: dict[str, Any]) -> str:
+    return _encode({key: value for key, value in values.items() if value is not None})
+
+
+def _bytes(text: str) -> bytes:
     try:
-        before, after = head.encode(), tail.encode()
+        return text.encode()
     except UnicodeEncodeError:
+        # Not chained: the error holds the text.
         raise AuditEntryMalformed("a text in the entry has lone surrogates", field="text") from None
-    size = len(before) + _SEQ_DIGITS + len(after)
-    if size > ENTRY_LIMIT:
-        raise AuditEntryTooLarge("shorten the case number or the list of items", bytes=size)
-    return before, after
