@@ -1,0 +1,90 @@
+"""What each node needs before it can start: keys, a database with the newest tables, a settings file."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deploy.local.layout import CHECKOUT, Layout
+from deploy.local.postgres import Cluster, Roles
+from deploy.local.refusals import TopologyMalformed
+from deploy.local.topology import Node, Topology
+from deploy.pki.authority import Pki, load_settings
+from deploy.pki.files import PRIVATE, write_atomic
+from services.foundation.db import migrate
+
+_CEREMONY = CHECKOUT / "deploy" / "pki" / "ceremony.toml"
+
+
+def ensure_keys(topology: Topology, layout: Layout) -> None:
+    """Gives the network, and every peer of the topology, the keys and certificates that it lacks or that end soon."""
+    settings = dataclasses.replace(
+        load_settings(_CEREMONY), trust_domain=topology.trust_domain_root, authorities=topology.authorities
+    )
+    pki = Pki(layout.pki, settings)
+    pki.init()
+    peers = [*(node.identity for node in topology.nodes), *topology.counters]
+    for peer in (*peers, *(relying.identity for relying in topology.relying), *topology.auditors):
+        pki.issue(peer.name)
+
+
+async def ensure_database(node: Node, cluster: Cluster, layout: Layout) -> None:
+    """Makes a node's database, if it is on the embedded server, and brings its tables to the newest form."""
+    migrations = CHECKOUT / "services" / node.identity.tier.value / "migrations"
+    if node.database_owner_url:
+        app_role = urlsplit(node.database_url).username
+        if not app_role:
+            raise TopologyMalformed("name the application role in database_url", where=f"node {node.name}")
+        await migrate.upgrade(node.database_owner_url, migrations, app_role)
+        return
+    roles = _roles(node, layout)
+    await cluster.ensure_database(roles)
+    await migrate.upgrade(cluster.owner_url(roles), migrations, roles.app)
+
+
+def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Layout) -> None:
+    """Writes a node's settings file, readable by its owner alone, since the database's password stands in it."""
+    addresses = {each.identity: each.address for each in topology.nodes}
+    lines = [
+        f"# Settings of {node.title}; written by the local run at every start.",
+        *(
+            f"{key} = {_quoted(value)}"
+            for key, value in {
+                "node": node.name,
+                "trust_domain_root": topology.trust_domain_root,
+                "listen": node.address,
+                "database_url": node.database_url or cluster.app_url(_roles(node, layout)),
+                "keys": str(layout.keys(node.identity)),
+                "trust": str(layout.trust),
+                "log_directory": str(layout.node(node.identity) / "log"),
+            }.items()
+        ),
+        "reflection = true",
+        "",
+        "[neighbours]",
+        *(f"{_quoted(peer.name)} = {_quoted(addresses[peer])}" for peer in node.neighbours),
+        "",
+    ]
+    (layout.node(node.identity) / "log").mkdir(parents=True, exist_ok=True)
+    write_atomic(layout.settings(node.identity), "\n".join(lines).encode(), PRIVATE)
+
+
+def _roles(node: Node, layout: Layout) -> Roles:
+    directory = layout.node(node.identity)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    passwords = [_secret(directory / f"database-{role}.password") for role in ("owner", "app")]
+    return Roles(f"{node.identity.tier.value}_{node.identity.code}".replace("-", "_"), *passwords)
+
+
+def _secret(path: Path) -> str:
+    if not path.exists():
+        write_atomic(path, secrets.token_hex(24).encode(), PRIVATE)
+    return path.read_text("ascii")
+
+
+def _quoted(text: str) -> str:
+    """Writes a TOML basic string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
