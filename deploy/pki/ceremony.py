@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         err.print(f"[bold red]{refused.reason}[/] {escape(refused.advice)}" + (f" ({escape(facts)})" if facts else ""))
         return 1
     except OSError as error:
-        err.print(f"[bold red]PKI_DISK[/] {escape(_advice(error))}")
+        err.print(f"[bold red]PKI_DISK[/] {escape(advice(error))}")
         return 1
     return 0
 
@@ -139,7 +139,8 @@ def _span(text: str) -> timedelta:
     return timedelta(days=int(match[1])) if match[2] == "d" else timedelta(hours=int(match[1]))
 
 
-def _advice(error: OSError) -> str:
+def advice(error: OSError) -> str:
+    """Says what to do about a failure of the disk."""
     where = f": {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full; free space and run this again, what was finished is kept{where}"

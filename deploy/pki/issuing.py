@@ -112,9 +112,9 @@ class Authority:
 
         The key is made once and kept. Refuses PKI_SETTINGS_DIFFER, PKI_KEY_UNREADABLE, PKI_ROOT_KEY_ABSENT.
         """
-        make_directory(self._directory, PRIVATE_DIRECTORY)
         if not self._certificate_path.exists() or (root.is_present() and self._is_due(now)):
             signer = root.issuer()
+            make_directory(self._directory, PRIVATE_DIRECTORY)
             if not self._key_path.exists():
                 write_key(self._key_path, ec.generate_private_key(ec.SECP256R1()))
             # Dying here leaves a key without a certificate: the next run certifies that key.

@@ -109,9 +109,9 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _constraints(domain: str, *, development: bool) -> x509.NameConstraints:
-    # A kind of name that no subtree mentions is unconstrained, so a deployment excludes addresses altogether. The TLS of
-    # gRPC refuses a certificate that holds an address below any constraint on addresses, even one that permits it: where
-    # 127.0.0.1 is wanted, addresses stay unconstrained, and no node verifies another by address.
+    # A kind of name that no subtree mentions is unconstrained, so a deployment excludes addresses altogether. The TLS
+    # of gRPC refuses every address below a constraint on addresses, even one that permits it: where 127.0.0.1 is
+    # wanted, addresses stay unconstrained, and no node verifies another by address.
     permitted: list[x509.GeneralName] = [x509.UniformResourceIdentifier(domain), x509.DNSName(domain)]
     if development:
         return x509.NameConstraints([*permitted, x509.DNSName("localhost")], None)

@@ -19,7 +19,7 @@ from deploy.pki.refusals import KeyExists
 from services.foundation.audit.note import parse_vkey
 from services.foundation.identity import log_origin, node_id
 from services.foundation.refusals import Refusal
-from tests.integration.pki.makers import MovableClock, pair_of, settings
+from tests.integration.pki.makers import MovableClock, pair_of, settings, verify
 
 SERVER_FILES = {
     "log.key",
@@ -140,6 +140,19 @@ def test_nodes_are_issued_while_the_root_is_away(pki: Pki) -> None:
     assert pki.issue("prefecture/13").is_dir()
 
 
+def test_an_office_works_with_its_own_authority_alone(pki: Pki, tmp_path: Path) -> None:
+    office = Pki(tmp_path / "office", replace(settings(), authorities=("13",)))
+    shutil.copytree(pki.trust.path, office.trust.path)
+    shutil.copytree(pki.state / "authorities/13", office.state / "authorities/13")
+
+    directory = office.issue("prefecture/13")
+    office.refresh_crls()
+
+    assert office.init().made == ()
+    assert verify(pki, pair_of(directory).chain, tmp_path)[0] == 0
+    assert [held.node for held in office.held()] == ["prefecture/13", "prefecture/13"]
+
+
 def test_a_further_authority_needs_the_root_back(pki: Pki) -> None:
     (pki.state / "offline/root.key").unlink()
     wider = Pki(pki.state, replace(settings(), authorities=("13", "14", "27", "national")))
@@ -148,6 +161,7 @@ def test_a_further_authority_needs_the_root_back(pki: Pki) -> None:
         wider.init()
 
     assert refused.value.reason == "PKI_ROOT_KEY_ABSENT"
+    assert not (pki.state / "authorities/27").exists()
 
 
 def test_a_lost_root_is_not_founded_again(pki: Pki) -> None:

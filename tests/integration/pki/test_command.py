@@ -105,7 +105,9 @@ def test_a_state_that_cannot_be_written_gets_advice(capsys: pytest.CaptureFixtur
     assert "Traceback" not in err
 
 
-def test_a_full_disk_gets_advice_and_the_next_run_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_write_that_fails_gets_advice_and_the_next_run_completes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     script = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
