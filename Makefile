@@ -1,0 +1,122 @@
+# The front door. `make` or `make help` lists what there is; every target sets up what it needs first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.9
+PY := .venv/bin/python
+BIN := .venv/bin
+CODE := $(wildcard services relying deploy tools tests)
+RESIDENTS ?= 400
+TOPOLOGY ?= deploy/topology.toml
+# Any Python from 3.11 on will do; PYTHON=... chooses one.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$python"; break; }; done)
+
+# A Python or a package index of the machine must not leak into ours.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+export UV_PYTHON_DOWNLOADS := never
+
+UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
+LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
+
+.PHONY: help setup proto demo up down status test unit contract integration e2e house fmt fmt-check lint types arch \
+	docs-check breaking check bench lock clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		while IFS=$$'\t' read -r target text; do printf '  \033[36m%-36s\033[0m %s\n' "$$target" "$$text"; done
+
+# --- setting up ------------------------------------------------------------------------------------------------------
+
+setup: .venv/.installed build/.stubs ## install everything that is locked, generate the stubs
+
+proto: ## generate the Python stubs from protos/
+	@rm -f build/.stubs && $(MAKE) build/.stubs
+
+var/tools/bin/uv:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer: install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing uv $(UV_VERSION) into var/tools"
+	@"$(PYTHON)" -m venv var/tools >/dev/null || { rm -rf var/tools; \
+		echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@var/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
+
+.venv/.locked: requirements.lock | $(filter var/%,$(UV))
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer: install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing the locked dependencies into .venv"
+	@test -x $(PY) || $(UV) venv --quiet --python "$(PYTHON)" .venv
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock || { command -v cc >/dev/null || \
+		echo "There is no C compiler (cc), which some packages need: install one (Debian: apt-get install gcc)" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml build/.stubs
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+build/.stubs: $(shell find protos -name '*.proto') tools/gen_stubs.py tools/proto_image.py .venv/.locked
+	@echo "Generating stubs from protos"
+	@$(PY) -m tools.gen_stubs
+	@touch $@
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+demo: setup ## start the federation, load RESIDENTS=400 a municipality, show its main job, leave it up
+	@$(LOCAL) demo --residents $(RESIDENTS)
+
+up: setup ## start the federation in the background
+	@$(LOCAL) up
+
+down: ## stop it
+	@if [ -x $(PY) ]; then $(LOCAL) down; else echo "Nothing runs: nothing has been set up."; fi
+
+status: setup ## show processes, health, lag of each edge, audit logs
+	@$(LOCAL) status
+
+bench: setup ## measure look-ups, propagation, bulk confirmation; write JSON
+	@$(PY) -m tools.bench
+
+# --- testing ---------------------------------------------------------------------------------------------------------
+
+test: setup ## run every level of the tests
+	@$(PY) -m pytest
+
+unit contract integration e2e house: setup ## run one level of the tests
+	@$(PY) -m pytest tests/$@
+
+# --- checking --------------------------------------------------------------------------------------------------------
+
+check: fmt-check lint types arch docs-check breaking test ## run everything that CI runs
+
+fmt: setup ## format Python and protos
+	@$(BIN)/ruff format --quiet $(CODE)
+	@$(BIN)/ruff check --quiet --fix-only --select I $(CODE)
+	@$(BIN)/buf format --write protos
+
+fmt-check: setup
+	@$(BIN)/ruff format --check --quiet $(CODE) || { echo "Run \`make fmt\`" >&2; exit 1; }
+	@$(BIN)/buf format --diff --exit-code protos
+
+lint: setup ## ruff, buf lint
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/buf lint build/head.binpb
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy $(CODE)
+
+arch: setup ## import contracts
+	@$(BIN)/lint-imports --no-cache | tail -n 4
+
+docs-check: setup ## links of the documents
+	@$(PY) -m tools.check_links
+
+breaking: setup ## compare the protos with those of main
+	@$(PY) -m tools.breaking
+
+lock: .venv/.locked ## resolve the dependencies anew into requirements.lock
+	@$(UV) pip compile pyproject.toml --all-extras --generate-hashes --no-header --no-annotate --universal --upgrade \
+		--quiet --output-file requirements.lock
+
+clean: down ## remove the run's state and what is generated; keeps .venv
+	@rm -rf var/dev gen build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
