@@ -11,16 +11,17 @@ from services.vocabulary.numerals import KANJI_NUMERALS, kanji_number
 
 _SPACES = re.compile(r"\s+")
 _IDEOGRAPH = r"[\u3005-\u3007\u3400-\u4DBF\u4E00-\u9FFF\U00020000-\U000323AF]"
-_N = rf"[0-9{KANJI_NUMERALS}]"
 _K = rf"[{KANJI_NUMERALS}]+"
 _MARK = r"(?:丁目|番地|番(?![丁町街館])|号(?![室棟館線地車]))"
 
-_DASHES = re.compile(rf" *[\u2010-\u2015\u2212-] *|(?<={_N})ー(?={_N})")
-_SPACED_NUMBERS = re.compile(rf"(?<={_N}) +(?={_N})")
+_NUMBER = rf"(?:[0-9]|{_K}(?!{_IDEOGRAPH}))"
+
+_DASHES = re.compile(rf" *[\u2010-\u2015\u2212-] *|(?<=[0-9{KANJI_NUMERALS}])ー(?={_NUMBER})")
+_SPACED_NUMBERS = re.compile(rf"(?<=[0-9]) +(?={_NUMBER})")
 _BETWEEN_IDEOGRAPHS = re.compile(rf"(?<={_IDEOGRAPH})[ヶガッ](?={_IDEOGRAPH})")
-_BEFORE_MARK = re.compile(rf"{_K}(?={_MARK}|[条線階]|号室|ノ[0-9]|-)")
+_BEFORE_MARK = re.compile(rf"{_K}(?={_MARK}|[条線階]|号室|ノ{_NUMBER}|-)")
 _AFTER_MARK = re.compile(rf"(?:(?<=丁目)|(?<=番地)|(?<=[番号-])|(?<=[0-9地番号]ノ)){_K}(?!{_IDEOGRAPH})")
-_MARKS = re.compile(rf"(?<=[0-9]){_MARK}(?:ノ(?=[0-9]))?")
+_MARKS = re.compile(rf"(?<=[0-9])(?:{_MARK})+(?:ノ(?=[0-9]))?")
 _JOINING_NO = re.compile(r"(?<=[0-9])ノ(?=[0-9])")
 
 
@@ -30,7 +31,7 @@ def fold(text: str) -> str:
     Disregarded: width; hiragana against katakana; case of Latin letters; spaces; variation selectors; compatibility
     ideographs; and the variants listed in `data/variants.txt`, old and new forms of one character (髙 for 高).
     Kept: small kana and voicing marks, long-vowel marks, and characters that dictionaries hold apart though names mix
-    them (斎 and 斉, 埼 and 崎). Folding twice changes nothing.
+    them (斎 and 斉, 埼 and 崎). Folding twice changes nothing in any text that a name or an address may be.
     """
     return _SPACES.sub("", _fold_characters(text))
 
@@ -43,16 +44,23 @@ def fold_address(text: str) -> str:
     as large katakana ケ and ツ. Nothing is added or left out: 大字, the county and the prefecture stay as written, and
     三番町 stays apart from 3番町.
     """
-    folded = _SPACED_NUMBERS.sub("-", _DASHES.sub("-", _SPACES.sub(" ", _fold_characters(text)).strip()))
-    folded = _BETWEEN_IDEOGRAPHS.sub(lambda kana: "ツ" if kana[0] == "ッ" else "ケ", folded.replace(" ", ""))
-    folded = _AFTER_MARK.sub(_arabic, _BEFORE_MARK.sub(_arabic, folded))
-    folded = _MARKS.sub(_dash_before_digit, folded)
-    return _JOINING_NO.sub("-", folded)
+    folded = _SPACES.sub(" ", _fold_characters(text)).strip()
+    while (simpler := _simplify_numbers(folded)) != folded:
+        folded = simpler
+    return folded
+
+
+def _simplify_numbers(text: str) -> str:
+    """Takes one step towards plain numbers; each leaves fewer spaces, marks or kanji numerals, so the steps end."""
+    joined = _SPACED_NUMBERS.sub("-", _DASHES.sub("-", text)).replace(" ", "")
+    large = _BETWEEN_IDEOGRAPHS.sub(lambda kana: "ツ" if kana[0] == "ッ" else "ケ", joined)
+    arabic = _AFTER_MARK.sub(_arabic, _BEFORE_MARK.sub(_arabic, large))
+    return _JOINING_NO.sub("-", _MARKS.sub(_dash_before_digit, arabic))
 
 
 def _fold_characters(text: str) -> str:
-    prepared = unicodedata.normalize("NFKC", text.translate(_kana_and_selectors()))
-    return prepared.upper().translate(_variants())
+    plain = unicodedata.normalize("NFKC", text.translate(_marks_and_selectors())).upper()
+    return unicodedata.normalize("NFKC", plain.translate(_katakana_and_common_forms()))
 
 
 def _arabic(numerals: re.Match[str]) -> str:
@@ -65,17 +73,16 @@ def _dash_before_digit(mark: re.Match[str]) -> str:
 
 
 @cache
-def _kana_and_selectors() -> dict[int, str | None]:
-    """Hiragana to katakana, spacing voicing marks to combining ones, variation selectors to nothing."""
+def _marks_and_selectors() -> dict[int, str | None]:
+    """Spacing voicing marks to combining ones, variation selectors to nothing."""
     table: dict[int, str | None] = dict.fromkeys((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
-    table |= {code: chr(code + 0x60) for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
-    table |= {0x309B: "\u3099", 0x309C: "\u309a", 0x309F: "ヨリ"}
-    return table
+    return table | {0x309B: "\u3099", 0x309C: "\u309a"}
 
 
 @cache
-def _variants() -> dict[int, str]:
-    """Reads the variant table: on each line the common form, then the forms that are folded into it."""
+def _katakana_and_common_forms() -> dict[int, str]:
+    """Hiragana to katakana, and the variant table: on each line the common form, then the forms folded into it."""
     lines = resources.files(__package__).joinpath("data/variants.txt").read_text("utf-8").splitlines()
     families = (line.split() for line in lines if line and not line.startswith("#"))
-    return {ord(variant): common for common, *variants in families for variant in variants}
+    katakana = {code: chr(code + 0x60) for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
+    return katakana | {ord(variant): common for common, *variants in families for variant in variants}

@@ -37,7 +37,8 @@ class ResidentCode:
 
     - a wrong body digit passes only when it moves the remainder from 0 to 1 or back, since both are written 0;
     - two neighbouring body digits exchanged, likewise;
-    - the last body digit exchanged with the check digit, only between an ending of 01 and one of 10;
+    - the last body digit exchanged with the check digit: always from an ending of 01, and back from 10 when the
+      remainder is 1;
     - two digits exchanged that stand six places apart pass always: their weights are equal.
 
     A wrong check digit never passes.

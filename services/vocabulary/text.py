@@ -31,11 +31,13 @@ _UNIFIED = (
 )
 _COMPATIBILITY = r"\uF900-\uFA6D\uFA70-\uFAD9\U0002F800-\U0002FA1D"
 
+_SEMI_VOICED = r"[かきくけこカキクケコセツトㇷ]\u309A"  # the kana of JIS X 0213 that Unicode writes as two characters
+
 _ADMITTED = re.compile(
-    f"(?:[{_UNIFIED}][\\U000E0100-\\U000E01EF]?|[{_KANA}][\\u3099\\u309A]?|[{_LETTERS}{_SIGNS}{_COMPATIBILITY}])*"
+    f"(?:[{_UNIFIED}][\\U000E0100-\\U000E01EF]?|{_SEMI_VOICED}|[{_KANA}{_LETTERS}{_SIGNS}{_COMPATIBILITY}])*"
 )
 _COMPOSABLE = re.compile(f"[^{_COMPATIBILITY}]+")
-_KATAKANA = re.compile(r"[\u30A1-\u30FC\u31F0-\u31FF\u3099\u309A \u3000]*")
+_KATAKANA = re.compile(f"(?:{_SEMI_VOICED}|[\\u30A1-\\u30FC\\u31F0-\\u31FF \\u3000])*")
 _SPACES = " \u3000"
 
 
