@@ -26,12 +26,13 @@ LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 	docs-check breaking check bench lock clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
-		while IFS=$$'\t' read -r target text; do printf '  \033[36m%-36s\033[0m %s\n' "$$target" "$$text"; done
+	@sed -nE 's/^([a-z0-9 -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		while IFS=$$'\t' read -r target text; do printf '  \033[36m%-12s\033[0m %s\n' "$$target" "$$text"; done
 
 # --- setting up ------------------------------------------------------------------------------------------------------
 
 setup: .venv/.installed build/.stubs ## install everything that is locked, generate the stubs
+	@:
 
 proto: ## generate the Python stubs from protos/
 	@rm -f build/.stubs && $(MAKE) build/.stubs

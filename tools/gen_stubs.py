@@ -36,7 +36,8 @@ def generate(root: Path, target: Path) -> None:
         root,
         f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
-        *(f"--{kind}_out={fresh}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")),
+        *(f"--{kind}_out={fresh}" for kind in ("python", "grpc_python")),
+        *(f"--{kind}_out=quiet:{fresh}" for kind in ("mypy", "mypy_grpc")),
     )
     for folder in [fresh / "juki", *(path for path in (fresh / "juki").rglob("*") if path.is_dir())]:
         (folder / "__init__.py").write_text('"""Generated from protos/; not committed."""\n')
