@@ -9,14 +9,7 @@ from enum import Enum, auto
 from google.protobuf.descriptor import ServiceDescriptor
 
 from services.foundation.identity import NodeId, Tier
-from services.foundation.refusals import Kind, Refusal
-
-
-class AccessIncomplete(Refusal):
-    """The access table and the methods served differ; `missing` and `unknown` name them."""
-
-    kind = Kind.WRONG_STATE
-    reason = "ACCESS_INCOMPLETE"
+from services.foundation.rpc.refusals import AccessIncomplete
 
 
 class Kin(Enum):

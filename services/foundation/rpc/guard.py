@@ -12,8 +12,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.foundation.clock import Clock, SystemClock
 from services.foundation.identity import NodeId, parse_spiffe_id
-from services.foundation.refusals import Kind, Refusal
-from services.foundation.rpc.trust import IssuerNotTrusted, TrustStore
+from services.foundation.rpc.refusals import (
+    CertificateExpired,
+    CertificateNotALeaf,
+    CertificateRevoked,
+    IdentityNotSingle,
+    IssuerNotTrusted,
+    KeyExchangeNotPostQuantum,
+    NodeSuspended,
+    RevocationUnknown,
+    TlsTooOld,
+)
+from services.foundation.rpc.trust import TrustStore
 
 POST_QUANTUM_GROUP = b"X25519MLKEM768"
 _REMEMBERED = 4096
@@ -22,62 +32,6 @@ _CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH
 
 AuthContext = Mapping[str, Iterable[bytes]]
 """What gRPC tells of a connection."""
-
-
-class TlsTooOld(Refusal):
-    """The connection is not TLS 1.3."""
-
-    kind = Kind.DENIED
-    reason = "TLS_TOO_OLD"
-
-
-class KeyExchangeNotPostQuantum(Refusal):
-    """The connection's keys were agreed without a post-quantum share."""
-
-    kind = Kind.DENIED
-    reason = "KEY_EXCHANGE_NOT_POST_QUANTUM"
-
-
-class IdentityNotSingle(Refusal):
-    """The certificate has no URI, or more than one (X509-SVID §2)."""
-
-    kind = Kind.DENIED
-    reason = "IDENTITY_NOT_SINGLE"
-
-
-class CertificateNotALeaf(Refusal):
-    """The certificate is an authority's, or its usages are not those of a node's TLS key (X509-SVID §4)."""
-
-    kind = Kind.DENIED
-    reason = "CERTIFICATE_NOT_A_LEAF"
-
-
-class CertificateExpired(Refusal):
-    """The certificate, or its issuer's, is not valid now."""
-
-    kind = Kind.DENIED
-    reason = "CERTIFICATE_EXPIRED"
-
-
-class CertificateRevoked(Refusal):
-    """The certificate, or its issuer's, is on a revocation list."""
-
-    kind = Kind.DENIED
-    reason = "CERTIFICATE_REVOKED"
-
-
-class RevocationUnknown(Refusal):
-    """The issuer's revocation list is missing or overdue, and the node is set to refuse then."""
-
-    kind = Kind.DENIED
-    reason = "REVOCATION_UNKNOWN"
-
-
-class NodeSuspended(Refusal):
-    """The peer is suspended by name."""
-
-    kind = Kind.DENIED
-    reason = "NODE_SUSPENDED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,9 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from services.foundation.refusals import Refusal
+from services.foundation.rpc.refusals import PageSizeNegative, PageTokenInvalid
 
 _TAG_BYTES = 16
-
-
-class PageTokenInvalid(Refusal):
-    """A page token was not given out for this query by this node."""
-
-    reason = "PAGE_TOKEN_INVALID"
-
-
-class PageSizeNegative(Refusal):
-    """A page size is below zero."""
-
-    reason = "PAGE_SIZE_NEGATIVE"
 
 
 def page_size(wanted: int, *, default: int, most: int) -> int:

@@ -10,7 +10,7 @@ from grpc.aio import AioRpcError
 from services.foundation.refusals import Kind, Refusal
 
 _DETAILS_KEY = "grpc-status-details-bin"
-_RETRY_AFTER = {Kind.UNREACHABLE: 1, Kind.STALE: 0, Kind.LIMITED: 1}
+_RETRY_AFTER = {Kind.UNREACHABLE: 1, Kind.STALE: 0}
 """Seconds after which a caller may try again."""
 
 _CODES = {

@@ -12,28 +12,14 @@ from cryptography.exceptions import InvalidSignature
 
 from services.foundation.clock import Clock, SystemClock
 from services.foundation.identity import IdentityMalformed, NodeId, parse_spiffe_id
-from services.foundation.refusals import Kind, Refusal
 from services.foundation.rpc.files import Changed, Watched
+from services.foundation.rpc.refusals import IssuerNotTrusted, TrustUnreadable
 from services.foundation.rpc.revocation import RevocationLists
 
 _log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.25
 """How often the files are looked at; a suspension must act within a second."""
-
-
-class TrustUnreadable(Refusal):
-    """The trust directory has no readable root certificate, so nobody could be trusted."""
-
-    kind = Kind.WRONG_STATE
-    reason = "TRUST_UNREADABLE"
-
-
-class IssuerNotTrusted(Refusal):
-    """No authority that the roots vouch for may have issued this certificate."""
-
-    kind = Kind.DENIED
-    reason = "ISSUER_NOT_TRUSTED"
 
 
 class TrustStore:
