@@ -44,7 +44,7 @@ class Journal:
         subject: str | None = None,
         fields: tuple[str, ...] = (),
         count: int = 1,
-        reason: Reason = Reason(),  # noqa: B008 - frozen
+        reason: Reason = Reason(),
         call: Call | None = None,
         result: str = "ALLOW",
         response: bytes | None = None,
