@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.salts import Sealer
 from services.foundation.audit.table import create_audit
+from services.foundation.audit.tile_store import TileStore
 from tests.databases import DatabaseUrls, MakeDatabase
 from tests.integration.audit.makers import NODE, ORIGIN, SALT_KEY
 
@@ -43,3 +45,14 @@ async def owner(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 def log() -> AuditLog:
     return AuditLog(NODE, ORIGIN, Sealer(SALT_KEY, ORIGIN))
+
+
+@pytest.fixture
+async def pool(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    async with asyncpg.create_pool(urls.app, min_size=1, max_size=4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TileStore:
+    return TileStore(tmp_path / "log")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from services.foundation.audit.entry import AuditEntry
+from services.foundation.audit.note import NoteSigner
 from services.foundation.identity import node_id
 
 NODE = node_id("agency/national", "juki.example")
 ORIGIN = "audit.agency-national.juki.example/2026"
 SALT_KEY = bytes(range(32))
+SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 START = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 
 
