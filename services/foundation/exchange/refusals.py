@@ -119,3 +119,7 @@ class PositionForked(Refusal):
 
     kind = Kind.WRONG_STATE
     reason = "POSITION_FORKED"
+
+
+UNTRUSTED = (SignatureInvalid.reason, SenderMismatch.reason, SignerUnknown.reason, EnvelopeMalformed.reason)
+"""Reasons for which a relayed envelope is not known to be its origin's."""

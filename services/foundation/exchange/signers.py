@@ -66,7 +66,7 @@ class Signers:
         is_revoked: Callable[[x509.Certificate], bool],
     ) -> None:
         self._roots = tuple(roots)
-        self._trust_domain_root = trust_domain_root
+        self.trust_domain_root = trust_domain_root
         self._clock = clock
         self._is_revoked = is_revoked
         self._known: dict[bytes, Signer] = {}
@@ -80,15 +80,15 @@ class Signers:
         return cls(roots, trust_domain_root, clock, is_revoked)
 
     async def introduce(self, store: SignerStore, hashes: Iterable[bytes], certificates: Sequence[bytes]) -> None:
-        """Makes the signers with these hashes known, from the store or from `certificates` (DER).
+        """Makes the signers with these hashes known from the store; keeps there those that `certificates` (DER) prove.
 
-        Those that remain unknown stay so; `signer` refuses them.
+        What is kept is known from the next call on, after the commit. Those that remain unknown stay so.
         """
         missing = [each for each in set(hashes) if each not in self._known]
         if not missing:
             return
-        for each, stored in (await store.signers(missing)).items():
-            self._known[each] = self._read(stored)
+        for each, kept in (await store.signers(missing)).items():
+            self._known[each] = self._read(kept)
         missing = [each for each in missing if each not in self._known]
         supplied = {hashlib.sha256(der).digest(): der for der in certificates[:CERTIFICATES_LIMIT]}
         found = {
@@ -134,7 +134,7 @@ class Signers:
         leaf.verify_directly_issued_by(issuer)
         _require_root(issuer, self._roots)
         _require_authority(issuer)
-        node = parse_spiffe_id(_single_uri(leaf), self._trust_domain_root)
+        node = parse_spiffe_id(_single_uri(leaf), self.trust_domain_root)
         constraints = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
         # RFC 5280 §4.2.1.10: a URI constraint without a leading dot is a host, matched whole.
         if node.trust_domain not in _permitted_hosts(constraints):
@@ -151,7 +151,7 @@ class Signers:
         key = leaf.public_key()
         if not isinstance(key, Ed25519PublicKey):
             raise TypeError("a stored signer has a key that is not Ed25519")
-        node = parse_spiffe_id(_single_uri(leaf), self._trust_domain_root)
+        node = parse_spiffe_id(_single_uri(leaf), self.trust_domain_root)
         return Signer(node, key, leaf, x509.load_der_x509_certificate(stored.issuer))
 
 
