@@ -18,7 +18,7 @@ SIGNER = NoteSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32)
 START = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 
 
-def make_entry(number: int = 0, *, subject: str = "10000000001", result: str = "ALLOW") -> AuditEntry:
+def make_entry(number: int = 0, *, subject: str = "10000000001", case: str = "2026-1") -> AuditEntry:
     """Returns an entry of a look-up, `number` seconds after the start."""
     return AuditEntry(
         node=NODE.name,
@@ -27,9 +27,8 @@ def make_entry(number: int = 0, *, subject: str = "10000000001", result: str = "
         caller="spiffe://national.juki.example/relying/pension",
         method="/juki.agency.v1.ConfirmationService/ConfirmResident",
         action="CONFIRM_RESIDENT",
-        result=result,
         affair="1-30-6",
-        case=f"2026-{number}",
+        case=case,
         fields=("name", "address"),
         count=1,
         tls_version="TLSv1.3",
