@@ -33,11 +33,11 @@ def main(bodies: str, changes: str, folder: str) -> None:
     _write(
         Path(folder, "municipalities.csv"),
         ("code", "since", "until", "kind", "name", "kana", "successors"),
-        _periods(current, _rows(Path(changes))),
+        periods(current, _rows(Path(changes))),
     )
 
 
-def _periods(current: dict[str, Row], changes: list[Row]) -> Iterable[tuple[str, ...]]:
+def periods(current: dict[str, Row], changes: list[Row]) -> Iterable[tuple[str, ...]]:
     """Cuts the life of each code at every change of its name, and ends it where it was given up."""
     incoming, outgoing = defaultdict(list), defaultdict(list)
     for change in sorted(changes, key=lambda row: row["effective_date"]):

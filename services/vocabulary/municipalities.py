@@ -50,32 +50,34 @@ class Municipality:
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """The days [since, until) during which a code stood for one municipality under one name."""
+    """The days [since, until) during which a code stood for one municipality under one name; None is an open end."""
 
     municipality: Municipality
-    since: date
-    until: date
+    since: date | None
+    until: date | None
     successors: tuple[LocalGovernmentCode, ...]
+
+    def lasts_beyond(self, day: date) -> bool:
+        """True when the period ends after `day` or not at all."""
+        return self.until is None or day < self.until
 
 
 def municipality_at(code: LocalGovernmentCode, day: date) -> Municipality:
     """Finds the municipality of `code` on `day`.
 
-    Raises `Malformed`: MUNICIPALITY_UNKNOWN, MUNICIPALITY_ABOLISHED (the advice names the successors) or
-    MUNICIPALITY_NOT_YET. The directory reaches back to 1970 and takes what it does not know to have begun later as
-    having been there before; days after its last edition are answered by that edition.
+    Raises `Malformed`: MUNICIPALITY_UNKNOWN, MUNICIPALITY_ABOLISHED (the advice names the codes that stand for it on
+    that day) or MUNICIPALITY_NOT_YET. The directory reaches back to 1970 and takes what it does not know to have begun
+    later as having been there before; days after its last edition are answered by that edition.
     """
-    periods = _directory().get(code.digits)
-    if periods is None:
-        raise Malformed("MUNICIPALITY_UNKNOWN", f"{code} is no municipality's code: look it up in the directory")
-    if day < periods[0].since:
-        raise Malformed("MUNICIPALITY_NOT_YET", f"{code} exists since {periods[0].since}: use the code before it")
+    periods = _periods_of(code)
+    first = periods[0].since
+    if first is not None and day < first:
+        raise Malformed("MUNICIPALITY_NOT_YET", f"{code} exists since {first}: use the code before it")
     for period in periods:
-        if day < period.until:
+        if period.lasts_beyond(day):
             return period.municipality
-    last = periods[-1]
-    successors = " or ".join(successor.digits for successor in last.successors)
-    raise Malformed("MUNICIPALITY_ABOLISHED", f"{code} was abolished on {last.until}: use {successors}")
+    heirs = " or ".join(heir.digits for heir in _heirs(code, day))
+    raise Malformed("MUNICIPALITY_ABOLISHED", f"{code} was abolished on {periods[-1].until}: use {heirs}")
 
 
 def successor_chain(code: LocalGovernmentCode) -> tuple[LocalGovernmentCode, ...]:
@@ -83,15 +85,28 @@ def successor_chain(code: LocalGovernmentCode) -> tuple[LocalGovernmentCode, ...
 
     Where a municipality was divided, every part is listed. Raises `Malformed` with MUNICIPALITY_UNKNOWN.
     """
-    if code.digits not in _directory():
-        raise Malformed("MUNICIPALITY_UNKNOWN", f"{code} is no municipality's code: look it up in the directory")
-    chain: list[LocalGovernmentCode] = []
-    waiting = [code]
-    for current in waiting:
-        following = [one for one in _directory()[current.digits][-1].successors if one not in chain]
-        chain += following
-        waiting += following
+    chain: dict[LocalGovernmentCode, None] = {}
+    following = list(_periods_of(code)[-1].successors)
+    while following:
+        chain |= dict.fromkeys(following)
+        following = [heir for one in following for heir in _periods_of(one)[-1].successors if heir not in chain]
     return tuple(chain)
+
+
+def _heirs(code: LocalGovernmentCode, day: date) -> tuple[LocalGovernmentCode, ...]:
+    """Lists the codes that stand on `day` for what `code` stood for."""
+    last = _periods_of(code)[-1]
+    if last.lasts_beyond(day):
+        return (code,)
+    return tuple(dict.fromkeys(heir for one in last.successors for heir in _heirs(one, day)))
+
+
+def _periods_of(code: LocalGovernmentCode) -> tuple[_Period, ...]:
+    try:
+        return _directory()[code.digits]
+    except KeyError:
+        advice = f"{code} is no municipality's code: look it up in the directory"
+        raise Malformed("MUNICIPALITY_UNKNOWN", advice) from None
 
 
 def prefecture_name(prefecture: str) -> str:
@@ -114,8 +129,8 @@ def _period(row: dict[str, str]) -> _Period:
     code = LocalGovernmentCode(row["code"])
     return _Period(
         Municipality(code, row["name"], row["kana"], prefecture_name(code.prefecture), MunicipalityKind(row["kind"])),
-        date.fromisoformat(row["since"]) if row["since"] else date.min,
-        date.fromisoformat(row["until"]) if row["until"] else date.max,
+        date.fromisoformat(row["since"]) if row["since"] else None,
+        date.fromisoformat(row["until"]) if row["until"] else None,
         tuple(LocalGovernmentCode(successor) for successor in row["successors"].split()),
     )
 

@@ -148,3 +148,15 @@ def test_digits_of_another_era_are_refused(digits: str) -> None:
         from_jpki(digits)
 
     assert refused.value.reason == "ERA_DATE_OUTSIDE"
+
+
+@given(days, st.data())
+def test_every_truncation_is_refused(when: CivilDate, data: st.DataObject) -> None:
+    written, digits = format_era(when), to_jpki(when)
+
+    with pytest.raises(Malformed) as refused:
+        parse_era(written[: data.draw(st.integers(0, len(written) - 1))])
+    assert refused.value.reason == "ERA_UNREADABLE"
+    with pytest.raises(Malformed) as refused:
+        from_jpki(digits[: data.draw(st.integers(0, 8))])
+    assert refused.value.reason == "JPKI_DATE_UNREADABLE"

@@ -154,3 +154,33 @@ def test_addresses_fold_as_documented(text: str, folded: str) -> None:
 )  # fmt: skip
 def test_other_addresses_stay_apart(one: str, other: str) -> None:
     assert fold_address(one) != fold_address(other)
+
+
+blocks = st.tuples(st.integers(1, 99), st.integers(1, 999), st.integers(1, 99))
+
+
+def kanji(number: int) -> str:
+    """Writes a number below 1,000 with units."""
+    digits = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九")
+    hundreds, tens = digits[number // 100], digits[number // 10 % 10]
+    return hundreds + ("百" if hundreds else "") + tens + ("十" if tens else "") + digits[number % 10]
+
+
+@given(blocks)
+def test_a_block_number_folds_alike_however_it_is_written(block: tuple[int, int, int]) -> None:
+    chome, ban, go = block
+    in_kanji = "本町{}丁目{}番{}号".format(*map(kanji, block))
+    others = (
+        f"本町{chome}丁目{ban}番地{go}",
+        f"本町{chome}−{ban}－{go}",
+        f"本町 {kanji(chome)}丁目{ban}番地の{kanji(go)}",
+    )
+
+    assert {fold_address(text) for text in (in_kanji, *others)} == {f"本町{chome}-{ban}-{go}"}
+
+
+@given(blocks, blocks)
+def test_other_block_numbers_never_fold_alike(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
+    first, second = ("本町{}丁目{}番{}号".format(*map(kanji, block)) for block in (one, other))
+
+    assert (fold_address(first) == fold_address(second)) is (one == other)

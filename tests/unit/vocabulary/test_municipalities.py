@@ -109,17 +109,32 @@ def test_prefectures_are_named_by_their_two_digits() -> None:
     assert refused.value.reason == "PREFECTURE_UNKNOWN"
 
 
+def test_the_advice_names_the_successor_that_is_in_force_on_the_day() -> None:
+    urawa = LocalGovernmentCode.from_body("11204").digits
+
+    assert "112445" in refusal(urawa, date(2002, 1, 1)).advice
+    assert "111007" in refusal(urawa, date(2010, 1, 1)).advice
+
+
+def test_the_last_day_of_the_calendar_is_answered() -> None:
+    assert municipality_at(LocalGovernmentCode("131016"), date.max).name == "千代田区"
+    assert "221384" in refusal("221317", date.max).advice
+
+
 def test_the_directory_holds_every_body_and_every_chain_ends_in_force() -> None:
     directory = municipalities._directory()
-    in_force = {code for code, periods in directory.items() if periods[-1].until == date.max}
+    in_force = {code for code, periods in directory.items() if periods[-1].until is None}
     bodies = [code for code in in_force if directory[code][-1].municipality.keeps_register]
 
     assert len(bodies) == 1741
     for code in directory.keys() - in_force:
-        assert any(successor.digits in in_force for successor in successor_chain(LocalGovernmentCode(code)))
+        heirs = municipalities._heirs(LocalGovernmentCode(code), date.max)
+        assert {heir.digits for heir in heirs} <= in_force
+        assert set(heirs) <= set(successor_chain(LocalGovernmentCode(code)))
 
 
 def test_the_periods_of_a_code_follow_one_another_without_a_gap() -> None:
     for periods in municipalities._directory().values():
-        assert all(period.since < period.until for period in periods)
-        assert all(one.until == following.since for one, following in pairwise(periods))
+        for period in periods:
+            assert period.since is None or period.until is None or period.since < period.until
+        assert all(one.until == following.since is not None for one, following in pairwise(periods))

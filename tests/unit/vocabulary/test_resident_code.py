@@ -122,3 +122,11 @@ def test_no_code_is_shown_by_its_repr_or_its_refusal(body: str) -> None:
     with pytest.raises(Malformed) as refused:
         ResidentCode(f"{body}{(check_digit(body) + 1) % 10}")
     assert body not in str(refused.value) + refused.value.advice
+
+
+@given(bodies, st.integers(0, 10))
+def test_every_truncation_of_a_code_is_refused(body: str, length: int) -> None:
+    with pytest.raises(Malformed) as refused:
+        ResidentCode(ResidentCode.from_body(body).digits[:length])
+
+    assert refused.value.reason == "RESIDENT_CODE_NOT_ELEVEN_DIGITS"
