@@ -6,7 +6,7 @@ from services.foundation.refusals import Kind, Refusal
 
 
 class ResidentNotFound(Refusal):
-    """This municipality has no record of that name."""
+    """The municipality has no record of that name."""
 
     kind = Kind.ABSENT
     reason = "RESIDENT_NOT_FOUND"
@@ -20,7 +20,7 @@ class HouseholdNotFound(Refusal):
 
 
 class NotificationNotFound(Refusal):
-    """This municipality has sent no change under that sequence."""
+    """The municipality has sent no change under that sequence."""
 
     kind = Kind.ABSENT
     reason = "NOTIFICATION_NOT_FOUND"

@@ -73,6 +73,4 @@ def _undone(record: Record, former: Record | None, stamp: Stamp) -> Change:
 def _reason(before: State, after: State) -> ChangeReason:
     if before is after:
         return ChangeReason.EVENT_CANCELLED_CORRECTING
-    return (
-        ChangeReason.EVENT_CANCELLED_RESTORING if after is State.LIVE else ChangeReason.EVENT_CANCELLED_REMOVING
-    )
+    return ChangeReason.EVENT_CANCELLED_RESTORING if after is State.LIVE else ChangeReason.EVENT_CANCELLED_REMOVING

@@ -69,9 +69,7 @@ def split(
     return situation.settle(changes, reason, stamp, made)
 
 
-def merge(
-    situation: Situation, household: UUID, absorbed: UUID, members: Sequence[Target], stamp: Stamp
-) -> Decision:
+def merge(situation: Situation, household: UUID, absorbed: UUID, members: Sequence[Target], stamp: Stamp) -> Decision:
     """Brings everybody of one household into another at the same address.
 
     Refuses HOUSEHOLD_NOT_FOUND, SAME_HOUSEHOLD, ADDRESS_DIFFERS, MEMBER_MISSING, NOT_A_MEMBER, HEAD_TAKEN, what is

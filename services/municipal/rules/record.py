@@ -42,7 +42,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Record:
-    """One row of a resident record's history (住民票): everything that the register says of a person after one event."""
+    """One row of a resident record's history (住民票): all that the register says of a person after one event."""
 
     resident: UUID
     revision: int

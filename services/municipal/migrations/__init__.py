@@ -1,0 +1,1 @@
+"""How the municipality's database comes to its newest form."""

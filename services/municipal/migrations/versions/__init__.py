@@ -1,0 +1,1 @@
+"""The municipality's migrations, in order; each only adds."""

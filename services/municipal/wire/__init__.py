@@ -1,0 +1,1 @@
+"""How the register's messages become domain values, and domain values messages."""
