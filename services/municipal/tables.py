@@ -50,7 +50,7 @@ household_revision = Table(
     Column("reason", Text, nullable=False),
     Column("event_on", Date, nullable=False),
     Column("processed_at", DateTime(timezone=True), nullable=False),
-    Column("act", Uuid, nullable=False, comment="Request id of the act."),
+    Column("act", Uuid, nullable=False, comment="Drawn for the act; its rows share it."),
 )
 
 resident = Table(
@@ -96,7 +96,7 @@ resident_revision = Table(
     Column("notified_on", Date, comment="Day of the notification; null for an act by office."),
     Column("processed_on", Date, nullable=False, comment="Day of the processing, in Japan."),
     Column("processed_at", DateTime(timezone=True), nullable=False),
-    Column("act", Uuid, nullable=False, index=True, comment="Request id of the act; its rows share it."),
+    Column("act", Uuid, nullable=False, index=True, comment="Drawn for the act; its rows share it."),
     Column("ground", Text, nullable=False, comment="Ground of an act by office; empty for others."),
     Column("cancels", Integer, comment="Number of the row that this one cancels."),
 )

@@ -33,7 +33,7 @@ class Stamp:
     """Which act writes a row, and the days of the event, the notification and the processing."""
 
     act: UUID
-    """The request id of the act; rows of one act share it."""
+    """Drawn for the act; its rows share it."""
     dates: EventDates
     processed_at: datetime
     ground: str = ""

@@ -1,0 +1,1 @@
+"""How the municipality answers: each handler reads, decides, writes and answers."""
