@@ -104,6 +104,8 @@ def _grants_of(row: dict[str, Any], affairs: dict[str, Affair], number: int) -> 
     if not all(isinstance(name, str) and name.count("/") == 1 for name in (body, at)):
         raise _refused("give body and at as short names, relying/<id> and agency/national", GRANTS_FILE, number)
     items, ways = _values(row["items"], Item, number), _values(row["ways"], Way, number)
+    if Way.CHANGES in ways and Item.CHANGE not in items:
+        raise _refused("grant the item change with the way changes, or neither", GRANTS_FILE, number)
     for affair_id in _texts(row["affairs"], number):
         if affair_id not in affairs:
             raise _refused(f"{affair_id} is not in {AFFAIRS_FILE}: add it there or remove it", GRANTS_FILE, number)

@@ -73,7 +73,7 @@ class MunicipalityNotYet(ChangeRefused):
 
 
 class RecordUnknown(ChangeRefused):
-    """There is no record that the change could be about."""
+    """There is no record that the change could be about; `wait_key` names the resident whose entry is waited for."""
 
     kind = Kind.ABSENT
     reason = "RECORD_UNKNOWN"
@@ -122,13 +122,6 @@ class ResidentCodeChanged(ChangeRefused):
 
     kind = Kind.WRONG_STATE
     reason = "RESIDENT_CODE_CHANGED"
-
-
-class HeldBehind(ChangeRefused):
-    """An earlier change of the same resident, in the same batch, could not be applied."""
-
-    kind = Kind.WRONG_STATE
-    reason = "BEHIND_QUARANTINED"
 
 
 class PurposeUnknown(Refusal):

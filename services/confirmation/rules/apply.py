@@ -89,7 +89,7 @@ class ChangeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Settled:
     """What a change made: the record as it stands now, and what is added to its history."""
 
     record: Record
@@ -98,11 +98,11 @@ class Applied:
     """The name and address that no longer are, or never were, the record's present ones."""
     renamed_from: str = ""
     """Code that leads to the record's code from now on; empty unless the change is of the code."""
-    departed: bool = False
-    """The record stopped being live, so that an entry elsewhere may have become possible."""
+    opens: bool = False
+    """Other changes of this resident may be possible now: the record is new, has a new code, or is live no more."""
 
 
-def apply(found: Found, change: ReportedChange, sender: str, now: datetime) -> Applied:
+def apply(found: Found, change: ReportedChange, sender: str, now: datetime) -> Settled:
     """Applies a change that the municipality `sender` (six digits) signed; raises a `ChangeRefused`.
 
     See the table at the head of this file.
@@ -144,7 +144,7 @@ def _begins(reason: ChangeReason) -> bool:
     return effect_of(reason).kind is ChangeKind.ENTRY and reason is not ChangeReason.EVENT_CANCELLED_RESTORING
 
 
-def _first_entry(change: ReportedChange) -> Applied:
+def _first_entry(change: ReportedChange) -> Settled:
     code = change.resident_code.digits
     record = Record(
         resident_code=code,
@@ -155,10 +155,10 @@ def _first_entry(change: ReportedChange) -> Applied:
         last_reason=change.reason,
         last_event_date=change.event_date.iso(),
     )
-    return Applied(record, (_row(code, change, ALL_ITEMS),))
+    return Settled(record, (_row(code, change, ALL_ITEMS),), opens=True)
 
 
-def _changed(record: Record, change: ReportedChange, state: State) -> Applied:
+def _changed(record: Record, change: ReportedChange, state: State) -> Settled:
     """Applies a change of the present, by the municipality that has the resident or gets them now."""
     held = held_of(change.attributes)
     enters = effect_of(change.reason).kind is ChangeKind.ENTRY
@@ -172,15 +172,15 @@ def _changed(record: Record, change: ReportedChange, state: State) -> Applied:
         last_reason=change.reason,
         last_event_date=change.event_date.iso(),
     )
-    return Applied(
+    return Settled(
         after,
         (_row(after.resident_code, change, differing_items(record.held, held)),),
         former=_pair(record.held) if _pair(record.held) != _pair(held) else None,
-        departed=record.state is State.LIVE and state is not State.LIVE,
+        opens=record.state is State.LIVE and state is not State.LIVE,
     )
 
 
-def _from_elsewhere(record: Record, change: ReportedChange, *, renamed: bool) -> Applied:
+def _from_elsewhere(record: Record, change: ReportedChange, *, renamed: bool) -> Settled:
     """Decides on a change by a municipality that does not have the resident."""
     sender = change.municipality.digits
     was_there = sender in record.open_elsewhere
@@ -199,7 +199,7 @@ def _from_elsewhere(record: Record, change: ReportedChange, *, renamed: bool) ->
     return _changed(record, change, next_state(record.state, change.reason))
 
 
-def _late_change(record: Record, change: ReportedChange) -> Applied:
+def _late_change(record: Record, change: ReportedChange) -> Settled:
     """Keeps what a former municipality reports of the time before the present entry."""
     if change.reason is ChangeReason.DEATH:
         # Registered elsewhere after their death: one of the two is in error, and people must find out which.
@@ -209,17 +209,17 @@ def _late_change(record: Record, change: ReportedChange) -> Applied:
     return _late(record, change, record.open_elsewhere - gone)
 
 
-def _late(record: Record, change: ReportedChange, open_elsewhere: frozenset[str]) -> Applied:
+def _late(record: Record, change: ReportedChange, open_elsewhere: frozenset[str]) -> Settled:
     held = held_of(change.attributes)
     items = differing_items(held_of(change.former_attributes), held) if change.former_attributes else ()
-    return Applied(
+    return Settled(
         replace(record, open_elsewhere=open_elsewhere),
         (_row(change.resident_code.digits, change, items),),
         former=_pair(held) if _pair(held) != _pair(record.held) else None,
     )
 
 
-def _change_code(found: Found, change: ReportedChange) -> Applied:
+def _change_code(found: Found, change: ReportedChange) -> Settled:
     former, record, sender = change.former_resident_code, found.record, change.municipality.digits
     if former is None:
         if change.reason is not ChangeReason.CODE_ENTERED_BY_OFFICE:
@@ -238,20 +238,21 @@ def _change_code(found: Found, change: ReportedChange) -> Applied:
     next_state(record.state, change.reason)
     rows = tuple(_row(code, change, _CODE_ITEM) for code in (former.digits, change.resident_code.digits))
     if found.taker is None:
-        return replace(_changed(record, change, State.LIVE), rows=rows, renamed_from=former.digits)
+        return replace(_changed(record, change, State.LIVE), rows=rows, renamed_from=former.digits, opens=True)
     return _joined(record, found.taker, change, rows)
 
 
-def _joined(record: Record, taker: Record, change: ReportedChange, rows: tuple[ChangeRow, ...]) -> Applied:
+def _joined(record: Record, taker: Record, change: ReportedChange, rows: tuple[ChangeRow, ...]) -> Settled:
     """Joins a record to the one by which the resident, with the new code, was entered elsewhere in the meantime."""
     if taker.municipality_code == record.municipality_code or not _came_before(change, taker):
         raise ResidentCodeTaken("change to another code: this one is, or was, a resident's")
     open_elsewhere = taker.open_elsewhere | record.open_elsewhere | {record.municipality_code}
-    return Applied(
+    return Settled(
         replace(taker, open_elsewhere=open_elsewhere),
         rows,
         former=_pair(record.held) if _pair(record.held) != _pair(taker.held) else None,
         renamed_from=record.resident_code,
+        opens=True,
     )
 
 
@@ -264,7 +265,7 @@ def _came_before(change: ReportedChange, record: Record) -> bool:
     return change.processed_at < record.entered_at
 
 
-def _refuse_foreign() -> Applied:
+def _refuse_foreign() -> Settled:
     raise ChangeOfAnotherMunicipality("only the municipality that has the resident may report their changes")
 
 
