@@ -143,6 +143,13 @@ class NeighbourUnreachable(Refusal):
     reason = "NEIGHBOUR_UNREACHABLE"
 
 
+class NeighbourFailed(Refusal):
+    """A neighbour answered with an error that is no refusal; `neighbour` and `status` say who and which."""
+
+    kind = Kind.UNREACHABLE
+    reason = "NEIGHBOUR_FAILED"
+
+
 class NeighbourUnknown(Refusal):
     """The settings have no address of this neighbour."""
 
