@@ -81,6 +81,13 @@ class SocketDirectoryUnsafe(Refusal):
     reason = "SOCKET_DIRECTORY_UNSAFE"
 
 
+class NodeUnreachable(Refusal):
+    """A node did not answer a call of the local tools, or failed without saying why; `code` is the gRPC code."""
+
+    kind = Kind.UNREACHABLE
+    reason = "NODE_UNREACHABLE"
+
+
 class DemoDisappointed(Refusal):
     """An answer of the federation is not what the tour promises; `step` says where."""
 
