@@ -15,7 +15,7 @@ from services.foundation.exchange.refusals import (
     SenderMismatch,
     SignerUnknown,
 )
-from services.foundation.exchange.signers import Signers
+from services.foundation.exchange.signers import Signers, SignerStore
 from services.foundation.identity import NodeId, node_id
 from services.foundation.refusals import Refusal
 
@@ -69,9 +69,10 @@ class Gatekeeper:
                 await asyncio.sleep(0)
         return arrivals
 
-    def reopen(self, row: InboxRow) -> Arrival:
+    async def reopen(self, store: SignerStore, row: InboxRow) -> Arrival:
         """Returns the arrival of an envelope that was kept, its relayed envelope verified anew, its line as it was."""
         parcel = _open(Delivery(row.envelope, row.traceparent))
+        await self.signers.introduce(store, signer_hashes([parcel]), ())
         sender = node_id(row.sender, self.signers.trust_domain_root)
         if isinstance(parcel.inner, Refusal):
             arrival = Arrival(parcel.outer, parcel.outer, "", parcel.inner, row.traceparent)

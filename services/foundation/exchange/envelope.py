@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ ENVELOPE_LIMIT = 64 * 1024
 
 _M = TypeVar("_M", bound=Message)
 _SIGNATURE_SIZE = 64
-_SENDER_LIMIT = 80
+_SENDER = re.compile(r"[a-z]{1,16}/[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,8 @@ def _check(envelope: envelope_pb2.Envelope, body: envelope_pb2.EnvelopeBody) -> 
         raise EnvelopeMalformed("give a signature of 64 bytes", fault="signature")
     if len(envelope.signer_hash) != HASH_SIZE:
         raise EnvelopeMalformed("give the signer's hash in 32 bytes", fault="signer_hash")
-    if not 0 < len(body.sender) <= _SENDER_LIMIT:
-        raise EnvelopeMalformed("name the sender", fault="sender")
+    if _SENDER.fullmatch(body.sender) is None:
+        raise EnvelopeMalformed("name the sender as <tier>/<code>", fault="sender")
     if body.sequence < 1:
         raise EnvelopeMalformed("number envelopes from 1", fault="sequence")
     if len(body.previous_hash) != HASH_SIZE:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.foundation.db.engine import Database, raw
 from services.foundation.exchange.arrivals import Gatekeeper, Parcel, open_all, signer_hashes
-from services.foundation.exchange.messages import Accepted, Apply, Delivery, LineOf, Outcome, ReceiveResult
+from services.foundation.exchange.messages import Accepted, Delivery, LineOf, Outcome, ReceiveResult
 from services.foundation.exchange.postgres_inbox import PostgresInboxStore
 from services.foundation.exchange.receiver import Receiver
 from services.foundation.exchange.refusals import AlarmingRefusal
 from services.foundation.exchange.rules import Cursor
 from services.foundation.exchange.signers import Signers
-from services.foundation.exchange.tracing import continued
 from services.foundation.identity import NodeId
+from services.foundation.telemetry.traces import SilentTracer, Span, SpanKind, Tracer, is_traceparent
 
 _T = TypeVar("_T")
 
@@ -30,8 +31,17 @@ Finish: TypeAlias = Callable[[AsyncConnection, ReceiveResult], Awaitable[_T]]
 class Inbox:
     """What this node receives, and how the tier applies it."""
 
-    def __init__(self, database: Database, signers: Signers, line_of: LineOf, apply: TierApply) -> None:
+    def __init__(
+        self,
+        database: Database,
+        signers: Signers,
+        line_of: LineOf,
+        apply: TierApply,
+        *,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._database = database
+        self._tracer = tracer or SilentTracer()
         self._gatekeeper = Gatekeeper(signers, line_of)
         self._apply = apply
 
@@ -44,18 +54,30 @@ class Inbox:
         kept, with SEQUENCE_GAP, HASH_LINK_BROKEN, SIGNATURE_INVALID, SIGNER_UNKNOWN, SENDER_MISMATCH, EQUIVOCATION,
         ENVELOPE_MALFORMED or BATCH_TOO_LARGE.
         """
-        parcels = open_all([_traced(delivery) for delivery in deliveries])
+        spans = [self._begin(delivery) for delivery in deliveries]
+        status = "UNKNOWN"
         try:
-            await self._introduce(parcels, certificates)
-            arrivals = await self._gatekeeper.admit(sender, parcels)
-            async with self._database.begin() as connection:
-                receiver = await self._receiver(connection)
-                result = await receiver.receive(sender.name, arrivals)
-                finished = await finish(connection, result)
+            answer = await self._deliver(sender, [traced for traced, _ in spans], certificates, finish)
+            status = "OK"
         except AlarmingRefusal as refusal:
             await self._raise_alarm(refusal)
             raise
-        return result, finished
+        finally:
+            for _, span in spans:
+                if span is not None:
+                    span.end(status)
+        return answer
+
+    async def _deliver(
+        self, sender: NodeId, deliveries: Sequence[Delivery], certificates: Sequence[bytes], finish: Finish[_T]
+    ) -> tuple[ReceiveResult, _T]:
+        parcels = open_all(deliveries)
+        await self._introduce(parcels, certificates)
+        arrivals = await self._gatekeeper.admit(sender, parcels)
+        async with self._database.begin() as connection:
+            receiver = await self._receiver(connection)
+            result = await receiver.receive(sender.name, arrivals)
+            return result, await finish(connection, result)
 
     async def retry(self, connection: AsyncConnection, sender: str, sequence: int) -> ReceiveResult:
         """Tries the line of a held envelope again, in the caller's transaction; refuses ENVELOPE_NOT_HELD."""
@@ -86,14 +108,15 @@ class Inbox:
         def apply(accepted: Sequence[Accepted]) -> Awaitable[Sequence[Outcome]]:
             return self._apply(connection, accepted)
 
-        # Retrying needs the signers of what was kept, and another process may have come to know them.
-        bound: Apply = apply
-        return Receiver(store, self._gatekeeper, bound)
+        return Receiver(store, self._gatekeeper, apply)
 
     async def _raise_alarm(self, refusal: AlarmingRefusal) -> None:
         async with self._database.begin() as connection:
             await PostgresInboxStore(await raw(connection)).raise_alarm(refusal.evidence)
 
-
-def _traced(delivery: Delivery) -> Delivery:
-    return Delivery(delivery.envelope, continued(delivery.traceparent, "exchange.receive"))
+    def _begin(self, delivery: Delivery) -> tuple[Delivery, Span | None]:
+        """Goes on with the trace of the act that made the envelope, if it has one."""
+        if not is_traceparent(delivery.traceparent):
+            return replace(delivery, traceparent=""), None
+        span = self._tracer.begin("exchange.receive", SpanKind.SERVER, delivery.traceparent, {})
+        return replace(delivery, traceparent=span.traceparent), span

@@ -187,7 +187,7 @@ class Receiver:
             present = await self._store.find(row.sender, row.sequence)
             line = [present] if present is not None and present.state in HELD else []
         for held in line:
-            arrival = self._gatekeeper.reopen(held)
+            arrival = await self._gatekeeper.reopen(self._store, held)
             outcome = arrival.fault or (await self._outcomes([arrival]))[0]
             settled = self._settled(held, outcome)
             await self._settle(settled)

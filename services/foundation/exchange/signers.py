@@ -55,7 +55,7 @@ class Signers:
     """The signing keys that this node has come to know.
 
     A certificate's chain is verified once, when it is first seen. At every use it must be valid at that moment and
-    neither it nor its issuer revoked. `is_revoked` looks a certificate up in the present revocation lists.
+    neither it nor its issuer revoked. `is_revoked` looks an issuer's serial number up in the present revocation lists.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Signers:
         roots: Sequence[x509.Certificate],
         trust_domain_root: str,
         clock: Clock,
-        is_revoked: Callable[[x509.Certificate], bool],
+        is_revoked: Callable[[x509.Name, int], bool],
     ) -> None:
         self._roots = tuple(roots)
         self.trust_domain_root = trust_domain_root
@@ -73,7 +73,7 @@ class Signers:
 
     @classmethod
     def load(
-        cls, trust: Path, trust_domain_root: str, clock: Clock, is_revoked: Callable[[x509.Certificate], bool]
+        cls, trust: Path, trust_domain_root: str, clock: Clock, is_revoked: Callable[[x509.Name, int], bool]
     ) -> Signers:
         """Reads the roots in `roots.crt` of the trust directory."""
         roots = x509.load_pem_x509_certificates((trust / "roots.crt").read_bytes())
@@ -106,7 +106,7 @@ class Signers:
         for certificate in (signer.certificate, signer.issuer):
             if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
                 raise _unknown(signer_hash, "have the signing key certified anew: its certificate is not valid now")
-            if self._is_revoked(certificate):
+            if self._is_revoked(certificate.issuer, certificate.serial_number):
                 raise _unknown(signer_hash, "have the signing key certified anew: its certificate is revoked")
         return signer
 
