@@ -33,9 +33,8 @@ _RELATION_LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an act says of itself."""
+    """What an act says of its days."""
 
-    request_id: UUID
     event_on: date
     notified_on: date | None
     """None where the request leaves it out."""
@@ -51,13 +50,9 @@ def field(path: str) -> Iterator[None]:
 
 
 def act(message: resident_pb2.Act) -> Act:
-    """Reads the intent and the dates of an act."""
-    request_id = _uuid(message.request_id, "act.request_id")
-    if request_id.version != 4:
-        raise FieldMalformed("draw a random UUID (version 4)", field="act.request_id", form="REQUEST_ID_NOT_UUID4")
+    """Reads the days of an act; its request id is the gate's to read."""
     notified = message.notification_date if message.HasField("notification_date") else None
     return Act(
-        request_id,
         _day(message.event_date, "act.event_date"),
         _day(notified, "act.notification_date") if notified is not None else None,
     )
