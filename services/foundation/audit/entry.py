@@ -11,9 +11,9 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from services.foundation.audit.refusals import AuditEntryMalformed, AuditEntryTooLarge
 
@@ -25,7 +25,8 @@ _SEQ_DIGITS = 16  # RFC 8785 numbers are exact up to 2**53 - 1, which has sixtee
 _MAX_COUNT = 2**53 - 1
 _ACTION = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _RESULT = re.compile(r"ALLOW|REFUSED:[A-Z][A-Z0-9_]{0,63}")
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_quote = json.encoder.encode_basestring
+"""From a text to a JSON string that escapes what RFC 8785 escapes and nothing else."""
 
 
 def new_salt() -> bytes:
@@ -92,32 +93,21 @@ def split(entry: AuditEntry) -> tuple[bytes, bytes]:
     Refuses AUDIT_ENTRY_MALFORMED and AUDIT_ENTRY_TOO_LARGE.
     """
     _check(entry)
-    tls = entry.tls_version is not None and entry.tls_group is not None
-    # Both are written in the order of RFC 8785 (UTF-16 code units); the property test holds it against another encoder.
-    before = {
-        "act": entry.action,
-        "agency": entry.caller,
-        "asrt": entry.assertion,
-        "case": entry.case,
-        "fields": entry.fields or None,
-        "method": entry.method,
-        "n": entry.count,
-        "node": entry.node,
-        "op": entry.operator,
-        "req": _committed(entry.salt, entry.request),
-        "res": entry.result,
-        "resp": _committed(entry.salt, entry.response),
-        "rid": entry.request_id,
-    }
-    after = {
-        "subj": None if entry.subject is None else commitment(entry.salt, _bytes(entry.subject)),
-        "t": entry.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
-        "task": entry.affair,
-        "tls": {"g": entry.tls_group, "v": entry.tls_version} if tls else None,
-        "v": 1,
-    }
-    head = _bytes(_object(before)[:-1] + ',"seq":')
-    tail = _bytes("," + _object(after)[1:])
+    salt, tls = entry.salt, entry.tls_version is not None and entry.tls_group is not None
+    # Written out because this is on the path of every look-up, and a general encoder takes three times as long; the
+    # order is that of RFC 8785, as the property test holds against such an encoder.
+    head = _bytes(
+        f'{{"act":{_quote(entry.action)},"agency":{_quote(entry.caller)}'
+        f"{_optional('asrt', entry.assertion)}{_optional('case', entry.case)}{_list('fields', entry.fields)}"
+        f',"method":{_quote(entry.method)},"n":{entry.count:d},"node":{_quote(entry.node)}'
+        f"{_optional('op', entry.operator)}{_committed('req', salt, entry.request)}"
+        f',"res":{_quote(entry.result)}{_committed("resp", salt, entry.response)}'
+        f',"rid":{_quote(entry.request_id)},"seq":'
+    )
+    subject = None if entry.subject is None else _bytes(entry.subject)
+    time = entry.time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    group = f',"tls":{{"g":{_quote(entry.tls_group or "")},"v":{_quote(entry.tls_version or "")}}}' if tls else ""
+    tail = _bytes(f'{_committed("subj", salt, subject)},"t":"{time}Z"{_optional("task", entry.affair)}{group},"v":1}}')
     size = len(head) + _SEQ_DIGITS + len(tail)
     if size > ENTRY_LIMIT:
         raise AuditEntryTooLarge("shorten the case number or the list of items", bytes=size)
@@ -149,12 +139,16 @@ def _check(entry: AuditEntry) -> None:
         raise AuditEntryMalformed("a salt has 32 bytes", field="salt")
 
 
-def _committed(salt: bytes, value: bytes | None) -> str | None:
-    return None if value is None else commitment(salt, value)
+def _optional(key: str, value: str | None) -> str:
+    return "" if value is None else f',"{key}":{_quote(value)}'
 
 
-def _object(values: dict[str, Any]) -> str:
-    return _encode({key: value for key, value in values.items() if value is not None})
+def _list(key: str, values: Sequence[str]) -> str:
+    return f',"{key}":[{",".join(map(_quote, values))}]' if values else ""
+
+
+def _committed(key: str, salt: bytes, value: bytes | None) -> str:
+    return "" if value is None else f',"{key}":"{commitment(salt, value)}"'
 
 
 def _bytes(text: str) -> bytes:

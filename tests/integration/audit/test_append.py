@@ -11,6 +11,7 @@ from services.foundation.audit.entry import canonical, opens
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.merkle import leaf_hash
 from services.foundation.audit.salts import Sealer
+from services.foundation.audit.table import create_audit
 from tests.databases import DatabaseUrls
 from tests.integration.audit.makers import ORIGIN, SALT_KEY, make_entry
 
@@ -151,3 +152,23 @@ async def test_checkpoints_only_grow_and_never_pass_the_entries(app: asyncpg.Con
         with pytest.raises(asyncpg.InvalidParameterValueError):
             await app.execute("SELECT audit_publish($1, 'other')", size)
     await app.execute("SELECT audit_publish(5, 'five')")
+
+
+@pytest.mark.parametrize("role", ["", "Role", "a b", 'x"; DROP TABLE audit_entry; --'])
+def test_a_role_that_is_no_plain_name_is_not_granted_anything(role: str) -> None:
+    statements: list[str] = []
+
+    with pytest.raises(ValueError, match="role name"):
+        create_audit(statements.append, role)
+
+    assert statements == []
+
+
+async def test_the_append_function_cannot_be_led_to_other_tables(app: asyncpg.Connection, log: AuditLog) -> None:
+    await app.execute("SET search_path = pg_temp, public")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await app.execute("CREATE TEMPORARY TABLE audit_entry (seq bigint, body bytea)")
+    (receipt,) = await log.append(app, [make_entry()])
+
+    assert await app.fetchval("SELECT count(*) FROM public.audit_entry") == receipt.index + 1

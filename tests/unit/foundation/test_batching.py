@@ -113,6 +113,20 @@ async def test_an_item_whose_caller_left_is_not_flushed() -> None:
     assert flush.batches == [[1, 2, 3]]
 
 
+async def test_a_caller_who_leaves_a_failing_batch_disturbs_nobody() -> None:
+    flush = Flush()
+    flush.gate.clear()
+    batcher = Batcher(flush, lanes=1, limit=10)
+    stays, leaves = (asyncio.create_task(batcher.submit(item)) for item in (-1, 2))
+    await asyncio.sleep(0.01)
+    leaves.cancel()
+    flush.gate.set()
+
+    with pytest.raises(ConnectionError):
+        await stays
+    assert leaves.cancelled()
+
+
 async def test_a_flush_that_answers_too_few_fails_its_items() -> None:
     async def short(items: list[int]) -> list[int]:
         return items[1:]
