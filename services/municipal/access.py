@@ -1,12 +1,12 @@
-"""Who may call what at a municipality: its own counters; its own operator, for the state of its streams."""
+"""Who may call which of a municipality's methods; a method without a row is denied."""
 
 from __future__ import annotations
 
 from services.foundation.identity import Tier
-from services.foundation.rpc.access import Access, itself, within
+from services.foundation.rpc.access import Access, above, any_of, anyone, itself, within
 
 _COUNTER = within(Tier.COUNTER)
-_OPERATOR = itself()
+_OVERSEEING = any_of(Tier.AUDITOR) | above(Tier.PREFECTURE, Tier.AGENCY) | itself()
 
 ACCESS: Access = {
     "/juki.municipal.v1.RegisterService/ReportBirth": _COUNTER,
@@ -28,6 +28,13 @@ ACCESS: Access = {
     "/juki.municipal.v1.RegisterReadService/SearchResidents": _COUNTER,
     "/juki.municipal.v1.RegisterReadService/ListRevisions": _COUNTER,
     "/juki.municipal.v1.RegisterReadService/GetHousehold": _COUNTER,
-    "/juki.municipal.v1.RegisterReadService/GetCodePool": _COUNTER,
+    "/juki.municipal.v1.RegisterReadService/GetCodePool": _COUNTER | _OVERSEEING,
+    "/juki.exchange.v1.StreamStatusService/ListStreams": _COUNTER | _OVERSEEING,
+    "/juki.exchange.v1.StreamStatusService/ListHeld": _COUNTER | _OVERSEEING,
+    "/juki.exchange.v1.StreamStatusService/RetryHeld": itself(),
+    "/juki.exchange.v1.StreamStatusService/ListAlarms": _OVERSEEING,
+    "/juki.audit.v1.AuditService/GetCheckpoint": anyone(),
+    "/juki.audit.v1.AuditService/GetInclusionProof": anyone(),
+    "/juki.audit.v1.AuditService/GetConsistencyProof": anyone(),
+    "/juki.audit.v1.AuditService/ListEntries": _OVERSEEING,
 }
-"""The municipality's own methods; those of the rooms it stands on come with them."""

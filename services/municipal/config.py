@@ -11,9 +11,6 @@ from services.foundation.settings import NodeConfig
 class Config(NodeConfig):
     """Settings of a municipality, one field a key of its TOML file."""
 
-    prefecture: str
-    """Short name of the prefecture's node, to which changes are notified, `prefecture/13`."""
-
     agency: str = "agency/national"
     """Short name of the agency's node, which allots resident codes."""
 

@@ -81,13 +81,18 @@ class ExchangeHandlers(rpc.ExchangeServiceServicer):
 
 
 class StreamStatusHandlers(rpc.StreamStatusServiceServicer):
-    """Shows how the streams stand, and retries what is held; `inbox` is None at a node that receives none.
+    """Shows how the streams stand, and retries what is held; a node that receives none has no `inbox` and `record`.
 
     Reading writes no audit entry: there is no personal data in it.
     """
 
     def __init__(
-        self, database: Database, senders: Sequence[Sender], inbox: Inbox | None, record: Record, tokens: PageTokens
+        self,
+        database: Database,
+        senders: Sequence[Sender],
+        inbox: Inbox | None,
+        record: Record | None,
+        tokens: PageTokens,
     ) -> None:
         self._database = database
         self._senders = senders
@@ -123,7 +128,7 @@ class StreamStatusHandlers(rpc.StreamStatusServiceServicer):
     async def RetryHeld(  # noqa: D102 - the proto says it
         self, request: pb.RetryHeldRequest, _context: Context[pb.RetryHeldRequest, pb.RetryHeldResponse]
     ) -> pb.RetryHeldResponse:
-        if self._inbox is None:
+        if self._inbox is None or self._record is None:
             raise EnvelopeNotHeld("ask a node that receives streams", sender=request.sender)
         call = current_call()
         key = (call.peer.name, call.method, request.request_id)

@@ -114,8 +114,15 @@ class Codes(Protocol):
 class Unit(Protocol):
     """One transaction: every write in it happens, with its audit entries and its reply, or none does."""
 
-    residents: Residents
-    codes: Codes
+    @property
+    def residents(self) -> Residents:
+        """The residents and households."""
+        ...
+
+    @property
+    def codes(self) -> Codes:
+        """The resident codes."""
+        ...
 
     async def replied(self, call: Call) -> bytes | None:
         """Returns the reply that this request had before, or None; refuses REQUEST_ID_REUSED."""
