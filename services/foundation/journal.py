@@ -47,9 +47,13 @@ class Journal:
         reason: Reason = Reason(),
         call: Call | None = None,
         result: str = "ALLOW",
+        request: bytes | None = None,
         response: bytes | None = None,
     ) -> AuditEntry:
-        """Makes the entry that says that `call`, the one being answered when None, did `action` to `subject`."""
+        """Makes the entry that says that `call`, the one being answered when None, did `action` to `subject`.
+
+        It commits to `request`, the call's own when None; give the subject's part where a call is large.
+        """
         call = call or current_call()
         return AuditEntry(
             node=self._log.node.name,
@@ -66,7 +70,7 @@ class Journal:
             tls_version=call.tls_version,
             tls_group=call.tls_group,
             subject=subject,
-            request=call.request or None,
+            request=request if request is not None else call.request or None,
             response=response,
         )
 
