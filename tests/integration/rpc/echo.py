@@ -211,7 +211,13 @@ async def running(
     config = config_of(network, NODE, **settings)
     trust = TrustStore(config.trust, ROOT)
     gate = Gate(
-        config.identity, trust, access, recorder or record, telemetry=telemetry, message_bytes=message_bytes or {}
+        config.identity,
+        trust,
+        access,
+        recorder or record,
+        require_post_quantum=config.require_post_quantum,
+        telemetry=telemetry,
+        message_bytes=message_bytes,
     )
     echo = Echo()
     server = Server(config, gate).add(register, echo, SERVICE)
