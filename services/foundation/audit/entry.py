@@ -36,7 +36,9 @@ def new_salt() -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """An act or a look-up as the log keeps it.
+    """An act or a look-up as the log keeps it; making one refuses AUDIT_ENTRY_MALFORMED and AUDIT_ENTRY_TOO_LARGE.
+
+    So one that exists can be written, and cannot fail the others with which it shares a commit.
 
     `subject`, `request` and `response` never leave memory: only their HMAC-SHA-256 under `salt` is written. A plain
     hash would not do, since a resident code has eleven digits, and whoever holds the log could hash them all.
@@ -80,6 +82,11 @@ class AuditEntry:
     """The answer's bytes; committed to."""
     salt: bytes = field(default_factory=new_salt, repr=False)
     """Key of this entry's commitments, 32 bytes; kept sealed and erasable, apart from the entry."""
+    halves: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
+    """The canonical bytes before and after the value of `seq`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "halves", _split(self))
 
 
 def commitment(salt: bytes, value: bytes) -> str:
@@ -87,11 +94,19 @@ def commitment(salt: bytes, value: bytes) -> str:
     return base64.b64encode(hmac.digest(salt, value, "sha256")).decode()
 
 
-def split(entry: AuditEntry) -> tuple[bytes, bytes]:
-    """Returns the canonical bytes before and after the value of `seq`.
+def canonical(entry: AuditEntry, seq: int) -> bytes:
+    """Returns the whole canonical entry at place `seq`."""
+    head, tail = entry.halves
+    return b"%b%d%b" % (head, seq, tail)
 
-    Refuses AUDIT_ENTRY_MALFORMED and AUDIT_ENTRY_TOO_LARGE.
-    """
+
+def opens(entry: bytes, salt: bytes, subject: str) -> bool:
+    """Returns whether `entry` is about `subject`, which only a holder of its salt can tell."""
+    committed = json.loads(entry).get("subj")
+    return isinstance(committed, str) and hmac.compare_digest(committed, commitment(salt, subject.encode()))
+
+
+def _split(entry: AuditEntry) -> tuple[bytes, bytes]:
     _check(entry)
     salt, tls = entry.salt, entry.tls_version is not None and entry.tls_group is not None
     # Written out because this is on the path of every look-up, and a general encoder takes three times as long; the
@@ -112,18 +127,6 @@ def split(entry: AuditEntry) -> tuple[bytes, bytes]:
     if size > ENTRY_LIMIT:
         raise AuditEntryTooLarge("shorten the case number or the list of items", bytes=size)
     return head, tail
-
-
-def canonical(entry: AuditEntry, seq: int) -> bytes:
-    """Returns the whole canonical entry at place `seq`."""
-    head, tail = split(entry)
-    return head + str(seq).encode() + tail
-
-
-def opens(entry: bytes, salt: bytes, subject: str) -> bool:
-    """Returns whether `entry` is about `subject`, which only a holder of its salt can tell."""
-    committed = json.loads(entry).get("subj")
-    return isinstance(committed, str) and hmac.compare_digest(committed, commitment(salt, subject.encode()))
 
 
 def _check(entry: AuditEntry) -> None:

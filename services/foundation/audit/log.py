@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from services.foundation.audit.entry import AuditEntry, split
+from services.foundation.audit.entry import AuditEntry
 from services.foundation.audit.merkle import leaf_hash
 from services.foundation.audit.salts import Sealer
 from services.foundation.identity import NodeId
@@ -41,11 +41,11 @@ class AuditLog:
 
         Runs in the caller's transaction, and should be its last statement before the commit: appending locks the head
         of the log until then, so that sequence numbers have no gaps and follow the order of commits. A receipt is
-        worth something only after that commit. Refuses AUDIT_ENTRY_MALFORMED and AUDIT_ENTRY_TOO_LARGE.
+        worth something only after that commit.
         """
         if not entries:
             return []
-        halves = [split(entry) for entry in entries]
+        halves = [entry.halves for entry in entries]
         first: int = await connection.fetchval(
             _APPEND,
             [head for head, _ in halves],
