@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local import down, status, topology, up
+from deploy.local import demo, down, status, topology, up
 from deploy.local.child import Policy
 from deploy.local.layout import CHECKOUT, Layout, default
 from deploy.local.refusals import NotRunning
@@ -43,19 +43,27 @@ def _run(options: argparse.Namespace, layout: Layout, console: Console) -> int:
             return up.supervise(options.topology, layout, policy, None)
         case "up" if options.foreground:
             return up.supervise(options.topology, layout, policy, console)
+        case "status":
+            return _status(options.topology, layout, console)
         case "up":
             state = up.start(options.topology, layout, policy, console)
             console.print(
                 f"[green]The federation is up[/green]: {len(state.processes)} processes; `make status` shows."
             )
-            return 0
         case "down":
-            console.print(f"Stopped {down.stop(layout)} processes; none is left.")
-            return 0
-        case "status":
-            return _status(options.topology, layout, console)
-        case command:
-            raise AssertionError(command)
+            _down(layout, console)
+        case "residents":
+            demo.load_residents(layout, topology.load(options.topology), options.residents, console)
+        case "demo":
+            demo.demonstrate(options.topology, layout, policy, options.residents, console)
+    return 0
+
+
+def _down(layout: Layout, console: Console) -> None:
+    try:
+        console.print(f"Stopped {down.stop(layout)} processes; none is left.")
+    except NotRunning as refusal:
+        console.print(refusal.advice)
 
 
 def _status(file: Path, layout: Layout, console: Console) -> int:
@@ -76,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("down", help="stop it")
     commands.add_parser("status", help="show processes, lag and logs")
+    for name, text in (("residents", "register synthetic residents"), ("demo", "start, load, and show the main job")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--residents", type=int, default=400, help="how many a municipality")
     commands.add_parser("supervise")
     return parser
 

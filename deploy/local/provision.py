@@ -14,8 +14,12 @@ from deploy.local.topology import Node, Topology
 from deploy.pki.authority import Pki, load_settings
 from deploy.pki.files import PRIVATE, write_atomic
 from services.foundation.db import migrate
+from services.foundation.identity import Tier
 
 _CEREMONY = CHECKOUT / "deploy" / "pki" / "ceremony.toml"
+_PURPOSES = CHECKOUT / "deploy" / "purposes"
+_CONFIRMING = (Tier.AGENCY, Tier.PREFECTURE)
+"""Tiers that confirm identities, and read the table of those who may ask."""
 
 
 def ensure_keys(topology: Topology, layout: Layout) -> None:
@@ -62,6 +66,8 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
             }.items()
         ),
         "reflection = true",
+        f"require_post_quantum = {str(topology.require_post_quantum).lower()}",
+        *([f"purposes = {_quoted(str(_PURPOSES))}"] if node.identity.tier in _CONFIRMING else []),
         "",
         "[neighbours]",
         *(f"{_quoted(peer.name)} = {_quoted(addresses[peer])}" for peer in node.neighbours),

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -70,6 +71,12 @@ class Supervisor:
             return
         except Refusal as refusal:
             self._state.failure = {"reason": refusal.reason, "advice": refusal.advice, **refusal.facts}
+        except Exception as error:
+            traceback.print_exception(error)
+            self._state.failure = {
+                "reason": "INTERNAL",
+                "advice": f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            }
 
     async def _work(self) -> None:
         with machine.disk_errors(self._layout.root):

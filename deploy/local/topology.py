@@ -61,6 +61,8 @@ class Topology:
     """A whole federation; nodes stand in the order in which they start."""
 
     trust_domain_root: str
+    require_post_quantum: bool
+    """Whether nodes refuse peers that do not negotiate X25519MLKEM768."""
     nodes: tuple[Node, ...]
     relying: tuple[Relying, ...]
     auditors: tuple[NodeId, ...]
@@ -111,7 +113,11 @@ def load(path: Path) -> Topology:
 
 def parse(table: Mapping[str, Any]) -> Topology:
     """Makes a topology of parsed TOML; refuses TOPOLOGY_MALFORMED and TOPOLOGY_CODE_MALFORMED."""
-    _only(table, "the file", required={"trust_domain_root"}, optional={"node", "relying", "auditor"})
+    optional = {"require_post_quantum", "node", "relying", "auditor"}
+    _only(table, "the file", required={"trust_domain_root"}, optional=optional)
+    post_quantum = table.get("require_post_quantum", True)
+    if not isinstance(post_quantum, bool):
+        raise TopologyMalformed("say true or false", where="require_post_quantum")
     root = table["trust_domain_root"]
     if not isinstance(root, str) or not _DOMAIN.fullmatch(root):
         raise TopologyMalformed("give a lower-case DNS name, such as juki.example", where="trust_domain_root")
@@ -125,6 +131,7 @@ def parse(table: Mapping[str, Any]) -> Topology:
         raise TopologyMalformed("add an [[auditor]] stanza: status is read as `auditor/<id>`", where="auditor")
     return Topology(
         trust_domain_root=root,
+        require_post_quantum=post_quantum,
         nodes=tuple(_with_neighbours(node, nodes) for node in nodes),
         relying=tuple(relying),
         auditors=tuple(auditors),

@@ -128,6 +128,15 @@ def test_a_database_of_one_s_own_needs_both_roles(table: dict[str, Any]) -> None
     assert "database_owner_url" in refused.value.advice
 
 
+def test_post_quantum_key_exchange_is_required_unless_the_file_says_otherwise(table: dict[str, Any]) -> None:
+    del table["require_post_quantum"]
+    assert topology.parse(table).require_post_quantum
+
+    table["require_post_quantum"] = "no"
+    with pytest.raises(TopologyMalformed):
+        topology.parse(table)
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "topology.toml"
     for content in (b"[[node", b"\xff\xfe"):

@@ -1,0 +1,50 @@
+"""The demonstration: start, load, tour, and what to type next; the federation stays up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local import topology, up
+from deploy.local.child import Policy
+from deploy.local.layout import Layout
+from deploy.local.loading import load_all, plan
+from deploy.local.topology import Topology
+from deploy.local.tour import acts, onward, proof, questions
+from deploy.local.tour.stage import Stage
+
+
+def demonstrate(file: Path, layout: Layout, policy: Policy, residents: int, console: Console) -> None:
+    """Runs the whole demonstration; refuses as its parts do, and leaves the federation up."""
+    console.rule("[bold]The federation starts", align="left")
+    up.start(file, layout, policy, console)
+    network = topology.load(file)
+    load_residents(layout, network, residents, console)
+    asyncio.run(_tour(layout, network, console))
+
+
+def load_residents(layout: Layout, network: Topology, residents: int, console: Console) -> None:
+    """Registers synthetic residents at every municipality, with progress; those registered before stay as they are."""
+    console.print()
+    console.rule("[bold]Synthetic residents are registered", align="left")
+    rate = asyncio.run(load_all(layout, network, plan(layout, residents), console))
+    console.print(
+        f"  {rate:,.0f} residents a second, each with an audit entry and a notification; nobody in them exists"
+    )
+
+
+async def _tour(layout: Layout, network: Topology, console: Console) -> None:
+    stage = Stage(layout, network, console)
+    try:
+        story = await acts.tell_story(stage)
+        node, first = await questions.ask(stage, story)
+        await proof.follow(stage, node, first.receipt)
+        stage.chapter("Go on: the federation is up")
+        for command in onward.commands(stage, story):
+            # Not wrapped, so that it can be copied.
+            console.print(f"\n  {command}", markup=False, highlight=False, soft_wrap=True)
+        console.print("\n  make status    make down")
+    finally:
+        await stage.close()
