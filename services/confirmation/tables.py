@@ -80,7 +80,7 @@ COMMENTS = {
         "last_reason": "Change information: reason of the last change.",
         "last_event_date": "Change information: day of the last change, ISO form.",
         "open_elsewhere": "Municipalities that had the resident before and whose report of the departure is under way.",
-        "position": "Position of the last line that this node added to the resident's change history.",
+        "position": "Position of the last line that this node added to the change history of the resident.",
     },
     "identity_former": {
         "resident_code": _CODE,
@@ -111,7 +111,8 @@ def create_confirmation(execute: Callable[[str], object], app_role: str) -> None
         execute(statement)
     for table, columns in COMMENTS.items():
         for column, comment in columns.items():
-            execute(f"COMMENT ON COLUMN public.{table}.{column} IS '{comment}'")
+            literal = comment.replace("'", "''")
+            execute(f"COMMENT ON COLUMN public.{table}.{column} IS '{literal}'")
     grant_table(execute, "identity_record", app_role, ("SELECT", "INSERT", "UPDATE", "DELETE"))
     grant_table(execute, "identity_former", app_role, ("SELECT", "INSERT", "UPDATE (resident_code)", "DELETE"))
     grant_table(execute, "identity_change", app_role, ("SELECT", "INSERT"))
