@@ -44,7 +44,7 @@ _TABLES = (
     """,
     """
     CREATE TABLE public.identity_change (
-        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        position bigint PRIMARY KEY CHECK (position > 0),
         resident_code text NOT NULL,
         reason text NOT NULL,
         event_date text NOT NULL,
