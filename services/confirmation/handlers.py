@@ -87,9 +87,7 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         asking = self._gate(current_call(), request.purpose, Way.BY_ATTRIBUTES)
         asserted = read_asserted(request.asserted, "asserted")
         answered = await self._by_attributes.submit(Question(asking, asking.call.request, asserted=asserted))
-        return confirmation_pb.ConfirmByAttributesResponse(
-            answer=answered.answer, receipt=receipt_pb(answered.receipt)
-        )
+        return confirmation_pb.ConfirmByAttributesResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
 
     async def ConfirmBulk(
         self, request_iterator: AsyncIterator[confirmation_pb.ConfirmBulkRequest], _context: _Context
@@ -113,9 +111,7 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
             raise TooManyCodes("ask about fewer residents at a time", limit=CODES_LIMIT)
         if request.since_position < 0 or request.page_size < 0:
             raise FieldMalformed("give numbers from 0", field="since_position, page_size", form="NEGATIVE")
-        codes = [
-            read_code(digits, f"resident_codes[{place}]") for place, digits in enumerate(request.resident_codes)
-        ]
+        codes = [read_code(digits, f"resident_codes[{place}]") for place, digits in enumerate(request.resident_codes)]
         limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_LIMIT)
         async with self._database.lane() as lane:
             lines = await PostgresLookUps(lane).changes(codes, request.since_position, limit)

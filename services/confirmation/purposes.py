@@ -81,9 +81,7 @@ def _affair(row: dict[str, str], number: int) -> Affair:
         since = date.fromisoformat(row["effective_from"])
     except ValueError:
         raise _refused("give the first day as 2003-04-01", AFFAIRS_FILE, number) from None
-    return Affair(
-        row["affair_id"], row["affair_ja"], row["recipient_body_ja"], row["article_ja"], row["level"], since
-    )
+    return Affair(row["affair_id"], row["affair_ja"], row["recipient_body_ja"], row["article_ja"], row["level"], since)
 
 
 def _grant_rows(data: bytes) -> list[dict[str, Any]]:

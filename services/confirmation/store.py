@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
-from services.confirmation.rules.ledger import Ledger
+from services.confirmation.rules.ledger import Ledger, Rename
 from services.confirmation.rules.matching import Candidate
 from services.confirmation.rules.record import Held, Record, State
 from services.foundation.db.engine import Lane
@@ -227,14 +227,14 @@ class PostgresChanges:
                 [pair.address_folded for _, pair in formers],
             )
 
-    async def _rename(self, renames: Sequence[tuple[str, str]]) -> None:
+    async def _rename(self, renames: Sequence[Rename]) -> None:
         if not renames:
             return
-        given_up = [former for former, _ in renames]
-        await self._connection.execute(_ADD_ALIASES, given_up, [present for _, present in renames])
+        given_up = [one.former for one in renames]
+        await self._connection.execute(_ADD_ALIASES, given_up, [one.following for one in renames])
         await self._connection.execute("DELETE FROM public.identity_record WHERE resident_code = ANY($1)", given_up)
-        for former, present in renames:
-            await self._connection.execute(_MOVE_FORMERS, former, present)
+        for one in renames:
+            await self._connection.execute(_MOVE_FORMERS, one.former, one.present)
 
     async def _write_records(self, records: Sequence[Record], position: int) -> None:
         await self._connection.execute(

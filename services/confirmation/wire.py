@@ -96,9 +96,7 @@ def answer_pb(release: Release) -> confirmation_pb.Answer:
     return answer
 
 
-def change_pb(
-    index: int, position: int, reason: str, event_date: str, items: list[str]
-) -> confirmation_pb.Change:
+def change_pb(index: int, position: int, reason: str, event_date: str, items: list[str]) -> confirmation_pb.Change:
     """Makes one line of a resident's change history."""
     return confirmation_pb.Change(
         code_index=index,

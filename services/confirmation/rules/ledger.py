@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from services.confirmation.rules.apply import ChangeRow, Found, Settled, apply
 from services.confirmation.rules.record import FormerPair, Record, ReportedChange
 from services.vocabulary.change import ChangeKind, effect_of
+
+
+class Rename(NamedTuple):
+    """A code given up, the one that followed it, and the one under which the record is now."""
+
+    former: str
+    following: str
+    present: str
+
+    def __repr__(self) -> str:
+        return "Rename(***)"
 
 
 class Ledger:
@@ -23,8 +35,8 @@ class Ledger:
         """From a code given up to the one that followed."""
         self.changed: set[str] = set()
         """Codes of records to be written."""
-        self.renames: list[tuple[str, str]] = []
-        """Codes given up in this batch, each with the one that followed, in order."""
+        self.renames: list[Rename] = []
+        """Codes given up in this batch, in order."""
         self.formers: dict[str, set[FormerPair]] = {}
         """Names and addresses that no longer are, by present code."""
         self.rows: list[ChangeRow] = []
@@ -34,7 +46,7 @@ class Ledger:
         """Applies a change of the municipality `sender`; raises a `ChangeRefused`."""
         settled = apply(self.found(change), change, sender, now)
         if settled.renamed_from:
-            self._rename(settled.renamed_from, settled.record.resident_code)
+            self._rename(settled.renamed_from, change.resident_code.digits, settled.record.resident_code)
         code = settled.record.resident_code
         self.records[code] = settled.record
         self.changed.add(code)
@@ -57,9 +69,9 @@ class Ledger:
             code = following
         return code
 
-    def _rename(self, former: str, code: str) -> None:
+    def _rename(self, former: str, following: str, present: str) -> None:
         del self.records[former]
         self.changed.discard(former)
-        self.aliases[former] = code
-        self.renames.append((former, code))
-        self.formers.setdefault(code, set()).update(self.formers.pop(former, ()))
+        self.aliases[former] = following
+        self.renames.append(Rename(former, following, present))
+        self.formers.setdefault(present, set()).update(self.formers.pop(former, ()))
