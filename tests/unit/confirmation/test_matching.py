@@ -31,7 +31,7 @@ ASKED = st.builds(
 
 
 @given(ASKED, ASKED)
-def test_what_is_held_compares_as_the_x -> None:
+def test_what_is_held_compares_as_the_vocabulary(asked: FourAttributes, held: FourAttributes) -> None:
     assert compare_held(asked, held_of(held)) == compare(asked, held)
 
 
