@@ -55,6 +55,7 @@ class Publisher:
         self._edge: Edge | None = None
         self._published_size = 0
         self._lock = asyncio.Lock()
+        self._work: asyncio.Task[int] | None = None
 
     @property
     def published_size(self) -> int:
@@ -68,29 +69,16 @@ class Publisher:
         do not agree: then a person must look, and nothing more is published.
         """
         async with self._lock:
-            note = await self._pool.fetchval(_NEWEST)
-            published = self._opened(note) if note is not None else None
-            self._check_files_not_newer(published)
-            edge = Edge()
-            if published is not None and note is not None:
-                edge, complete = await self._derived(published)
-                if not complete:
-                    await self._make_again(published)
-                if self._store.checkpoint() != note:
-                    await asyncio.to_thread(self._store.write_checkpoint, note)
-            self._keep(edge)
+            await self._resume()
 
     async def publish(self) -> int:
         """Publishes what is durable but not yet published, and returns the newest checkpoint's size.
 
-        Refuses LOG_TAMPERED, and PUBLISHER_ELSEWHERE when another process publishes this log; call `start` first.
+        Refuses LOG_TAMPERED, and PUBLISHER_ELSEWHERE when another process publishes this log. A cancelled caller does
+        not wait, but what was begun is finished before anything else is.
         """
-        if self._edge is None:
-            await self.start()
-        async with self._lock:
-            while entries := await self._read(self.published_size, self.published_size + CHUNK):
-                await self._publish(entries)
-            return self.published_size
+        self._work = asyncio.create_task(self._publish_all())
+        return await asyncio.shield(self._work)
 
     async def run(self) -> None:
         """Publishes every interval until cancelled; raises what refuses, and goes on after lost connections."""
@@ -104,27 +92,49 @@ class Publisher:
                 _log.warning("audit.publishing_delayed", extra={"error": type(error).__name__})
             await asyncio.sleep(self._interval)
 
-    async def _publish(self, entries: Sequence[bytes]) -> None:
+    async def _publish_all(self) -> int:
+        async with self._lock:
+            edge = self._edge or await self._resume()
+            while entries := await self._read(edge.size, edge.size + CHUNK):
+                edge = await self._publish(edge, entries)
+            return edge.size
+
+    async def _resume(self) -> Edge:
+        note = await self._pool.fetchval(_NEWEST)
+        published = self._opened(note) if note is not None else None
+        self._check_files_not_newer(published)
+        edge = Edge()
+        if published is not None and note is not None:
+            edge, complete = await self._derived(published)
+            if not complete:
+                await self._make_again(published)
+            if self._store.checkpoint() != note:
+                await asyncio.to_thread(self._store.write_checkpoint, note)
+        self._keep(edge)
+        return edge
+
+    async def _publish(self, before: Edge, entries: Sequence[bytes]) -> Edge:
         # Works on a copy, so that a full disk or a lost connection leaves this process where it was.
-        edge = (self._edge or Edge()).copy()
+        edge = before.copy()
         full = list(edge.extend(entries))
         await asyncio.to_thread(self._write, [*full, *edge.partials()])
         note = sign(Checkpoint(self._signer.name, edge.size, edge.root()), self._signer)
         self._at_step("signed")
-        # Whether a lost connection lost the promise too is not known, so `start` then reads it back.
+        # Until the files are finished this process does not know how far it came: after an error, `start` finds out.
         self._edge = None
         try:
             await self._pool.execute("SELECT public.audit_publish($1, $2)", edge.size, note)
         except asyncpg.InvalidParameterValueError:
             raise PublisherElsewhere("stop the other process of this node", size=edge.size) from None
         # The promise is made. If the process dies here, `start` finds it in the database and finishes the files.
-        self._keep(edge)
         self._at_step("promised")
         await asyncio.to_thread(self._store.write_checkpoint, note)
+        self._keep(edge)
         self._at_step("published")
         for tile in full:
             await asyncio.to_thread(self._store.drop_partials, tile.path)
         self._at_step("tidied")
+        return edge
 
     def _keep(self, edge: Edge) -> None:
         self._edge = edge

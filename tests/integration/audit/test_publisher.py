@@ -234,3 +234,57 @@ async def test_a_disk_that_cannot_be_written_delays_and_does_not_lose(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("failing", ["tile written", "tiles durable", "signed", "promised", "published"])
+async def test_an_error_after_any_step_is_made_good_at_the_next_turn(
+    pool: Pool, store: TileStore, log: AuditLog, failing: str
+) -> None:
+    errors = [OSError("no space left")]
+
+    def at_step(step: str) -> None:
+        if step == failing and errors:
+            raise errors.pop()
+
+    publisher = Publisher(pool, store, SIGNER, at_step=at_step)
+    await append(pool, log, 300)
+    with pytest.raises(OSError, match="no space left"):
+        await publisher.publish()
+
+    assert await publisher.publish() == 300
+    assert published(store).root_hash == root(await leaves(pool))
+
+
+async def test_callers_at_once_and_a_failure_among_them_do_not_confuse_the_tree(
+    pool: Pool, store: TileStore, log: AuditLog
+) -> None:
+    errors = [ConnectionResetError("lost")]
+
+    def at_step(step: str) -> None:
+        if step == "promised" and errors:
+            raise errors.pop()
+
+    publisher = Publisher(pool, store, SIGNER)
+    await append(pool, log, 300)
+    await publisher.publish()
+    await append(pool, log, 300)
+    publisher = Publisher(pool, store, SIGNER, at_step=at_step)
+    await publisher.start()
+
+    answers = await asyncio.gather(*(publisher.publish() for _ in range(5)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [ConnectionResetError, int, int, int, int]
+    assert published(store) == Checkpoint(ORIGIN, 600, root(await leaves(pool)))
+
+
+async def test_what_a_cancelled_caller_began_is_finished_first(pool: Pool, store: TileStore, log: AuditLog) -> None:
+    publisher = Publisher(pool, store, SIGNER)
+    await append(pool, log, 600)
+    task = asyncio.create_task(publisher.publish())
+    await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert await publisher.publish() == 600
+    assert published(store).root_hash == root(await leaves(pool))
