@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import uuid4
 
+import pytest
 from google.protobuf.message import Message
 
-from juki.common.v1 import civil_date_pb2, person_pb2
+from juki.common.v1 import change_pb2, civil_date_pb2, person_pb2
 from juki.municipal.v1 import register_read_service_pb2 as read_pb
 from juki.municipal.v1 import register_service_pb2 as pb
 from juki.municipal.v1 import resident_pb2
-from services.foundation.audit.log import AuditLog
-from services.foundation.audit.salts import Sealer
-from services.foundation.db.engine import Database
 from services.foundation.identity import NodeId, node_id
 from services.foundation.journal import Journal
+from services.foundation.refusals import Refusal
 from services.foundation.rpc.call import CURRENT_CALL, Call
 from services.foundation.rpc.paging import PageTokens
 from services.foundation.rpc.required import missing_fields
@@ -118,6 +116,13 @@ def member(resident: resident_pb2.Resident, relation: str = "同居人") -> pb.M
     return pb.Membership(target=target(resident), relation=relation)
 
 
+async def refusal_of(answer: Awaitable[Any]) -> Refusal:
+    """Returns the refusal with which a request is answered."""
+    with pytest.raises(Refusal) as refused:
+        await answer
+    return refused.value
+
+
 @dataclass
 class Desk:
     """Brings requests to the handlers as the gate does: complete, and with the facts of the call."""
@@ -127,6 +132,12 @@ class Desk:
     clock: FixedClock = field(default_factory=FixedClock)
     caller: NodeId = COUNTER
     code_pool_low: int = 500
+    count_rows: Callable[[], Awaitable[dict[str, int]]] = field(kw_only=True)
+    """Counts what is kept, by table."""
+    sent: Callable[[], Awaitable[list[change_pb2.ChangeEvent]]] = field(kw_only=True)
+    """Returns what was sent up, in order."""
+    logged: Callable[[], Awaitable[list[tuple[str, int]]]] = field(kw_only=True)
+    """Returns action and count of each entry in the log, in order."""
 
     def __post_init__(self) -> None:
         settings = Settings(LocalGovernmentCode(CITY.code), move_out_days_ahead=60)
@@ -154,6 +165,21 @@ class Desk:
         CURRENT_CALL.set(call)
         return await getattr(handlers, name)(request, None)
 
+    async def refusal(self, request: Message) -> str:
+        """Returns the reason for which a request is refused, having seen that it left nothing behind."""
+        before = await self.count_rows()
+        reason = (await refusal_of(self.bring(request))).reason
+        assert await self.count_rows() == before
+        return reason
+
+    async def form(self, request: Message) -> tuple[str, str]:
+        """Returns field and form of a request that is refused as malformed, having seen that it left nothing behind."""
+        before = await self.count_rows()
+        refusal = await refusal_of(self.bring(request))
+        assert refusal.reason == "FIELD_MALFORMED", refusal.reason
+        assert await self.count_rows() == before
+        return refusal.facts["field"], refusal.facts["form"]
+
     async def move_in(self, *entrants: resident_pb2.Entrant, **values: Any) -> list[resident_pb2.Resident]:
         """Moves people in and returns their records."""
         answer = await self.bring(make_move_in(*entrants, **values))
@@ -178,12 +204,6 @@ class Desk:
         return list((await self.bring(read_pb.ListRevisionsRequest(resident=resident.name))).revisions)
 
 
-def make_journal(database: Database, clock: FixedClock) -> Journal:
-    """A journal of the city's log."""
-    origin = "audit.municipal-131016.juki.example"
-    return Journal(AuditLog(CITY, origin, Sealer(bytes(32), origin)), database, clock)
-
-
 async def fill_pool(store: Store, codes: Iterable[ResidentCode]) -> None:
     """Puts codes into the pool as an allotment of the agency."""
     given = list(codes)
@@ -191,11 +211,3 @@ async def fill_pool(store: Store, codes: Iterable[ResidentCode]) -> None:
         allotment = Allotment(uuid4(), len(given))
         await unit.codes.ask(allotment)
         await unit.codes.receive(allotment, given)
-
-
-@asynccontextmanager
-async def memory_journal(clock: FixedClock) -> AsyncIterator[Journal]:
-    """A journal that makes entries and writes none: the store in memory keeps them itself."""
-    database = Database("postgresql://nobody@nowhere/nothing", 1)
-    yield make_journal(database, clock)
-    await database.close()
