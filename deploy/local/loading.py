@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Load:
     seed: int
     anchor: date
     count: int
+    loaded: int = 0
+    """How many a municipality are known to be registered."""
 
     def of(self, node: Node) -> Iterator[Arrival]:
         """Yields the households of a municipality."""
@@ -57,10 +59,16 @@ def plan(layout: Layout, count: int, seed: int = 2002) -> Load:
         seed=remembered.seed if remembered else seed,
         anchor=remembered.anchor if remembered else datetime.now(JAPAN).date(),
         count=max(count, remembered.count if remembered else 0),
+        loaded=remembered.loaded if remembered else 0,
     )
-    content = {"synthetic": True, "seed": load.seed, "anchor": load.anchor.isoformat(), "count": load.count}
-    layout.residents.write_text(json.dumps(content), encoding="utf-8")
+    remember(layout, load)
     return load
+
+
+def remember(layout: Layout, load: Load) -> None:
+    """Writes down what is being loaded, and how much of it is known to be registered; nobody's name."""
+    content = {**asdict(load), "anchor": load.anchor.isoformat(), "synthetic": True}
+    layout.residents.write_text(json.dumps(content), encoding="utf-8")
 
 
 async def load_all(layout: Layout, topology: Topology, load: Load, console: Console, concurrency: int = 32) -> float:
@@ -129,6 +137,7 @@ def told(error: grpc.aio.AioRpcError) -> Refusal:
 def _remembered(path: Path) -> Load | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Load(seed=content["seed"], anchor=date.fromisoformat(content["anchor"]), count=content["count"])
+        anchor = date.fromisoformat(content["anchor"])
+        return Load(seed=content["seed"], anchor=anchor, count=content["count"], loaded=content["loaded"])
     except (FileNotFoundError, ValueError, KeyError):
         return None

@@ -73,10 +73,7 @@ class Supervisor:
             self._state.failure = {"reason": refusal.reason, "advice": refusal.advice, **refusal.facts}
         except Exception as error:
             traceback.print_exception(error)
-            self._state.failure = {
-                "reason": "INTERNAL",
-                "advice": f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            }
+            self._state.failure = {"reason": "INTERNAL", "advice": "report it with the supervisor's log, please"}
 
     async def _work(self) -> None:
         with machine.disk_errors(self._layout.root):

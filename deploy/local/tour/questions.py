@@ -64,7 +64,9 @@ class Asker:
         self, about: str, answer: confirmation_pb.Answer, receipt: receipt_pb2.AuditReceipt, expected: str
     ) -> None:
         outcome = confirmation_pb.Outcome.Name(answer.outcome).removeprefix("OUTCOME_")
-        self.stage.tell(self.node, f"{self.title} asks for {self.affair}, {about}: {outcome}{_detail(answer)}", receipt)
+        self.stage.tell(self.node, f"{self.title} asks for {self.affair}, {about}")
+        self.stage.note(f"→ {outcome}{_detail(answer)}")
+        self.stage.receipt(receipt)
         expect(outcome == expected, f"{about}: {expected}, not {outcome}")
 
 
@@ -139,16 +141,14 @@ async def _collected(
 async def _codes(stage: Stage, node: Node) -> list[str]:
     """Collects codes of a municipality's residents, as its counter may."""
     codes: list[str] = []
-    token = ""
-    while len(codes) < _BULK:
-        request = read_pb.SearchResidentsRequest(
-            address=node.title, sex=person_pb2.SEX_MALE, page_size=100, page_token=token
-        )
-        page = await answered(stage.reader(node).SearchResidents(request, timeout=CALL_S))
-        codes += [resident.resident_code for resident in page.residents]
-        token = page.next_page_token
-        if not token:
-            break
+    for sex in (person_pb2.SEX_MALE, person_pb2.SEX_FEMALE):
+        request = read_pb.SearchResidentsRequest(address=node.title, sex=sex, page_size=100)
+        while len(codes) < _BULK:
+            page = await answered(stage.reader(node).SearchResidents(request, timeout=CALL_S))
+            codes += [resident.resident_code for resident in page.residents]
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
     return codes[:_BULK]
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc.aio
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from deploy.local.layout import Layout
 from deploy.local.links import open_channel
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CALL_S = 15.0
+_NAME_WIDTH = 17
 
 
 class Stage:
@@ -75,15 +78,25 @@ class Stage:
 
     def tell(self, node: Node, text: str, receipt: receipt_pb2.AuditReceipt | None = None) -> None:
         """Says what happened, at which node, and where its log has it."""
-        where = f"[cyan]{escape(f'{node.name:<17}')}[/cyan] {escape(node.title)}"
-        self.console.print(f"{where}  {escape(text)}", highlight=False)
+        self._line(Text(node.name, style="cyan"), text)
         if receipt is not None:
-            line = f"receipt: entry {receipt.index} of {receipt.origin}, leaf {receipt.leaf_hash.hex()[:16]}…"
-            self.console.print(f"{'':<18}[dim]{escape(line)}[/dim]", highlight=False)
+            self.receipt(receipt)
+
+    def receipt(self, receipt: receipt_pb2.AuditReceipt) -> None:
+        """Says where a log has what was just told."""
+        where = f"receipt: entry {receipt.index} of {receipt.origin}, leaf {receipt.leaf_hash.hex()[:16]}…"
+        self._line("", where, style="dim")
 
     def note(self, text: str) -> None:
         """Says what belongs to no node."""
-        self.console.print(f"{'':<18}{escape(text)}", highlight=False)
+        self._line("", text)
+
+    def _line(self, left: str | Text, right: str, style: str = "") -> None:
+        line = Table.grid(padding=(0, 1), expand=False)
+        line.add_column(width=_NAME_WIDTH)
+        line.add_column()
+        line.add_row(left, Text(right, style=style))
+        self.console.print(line)
 
     def _channel(self, caller: NodeId, node: Node) -> grpc.aio.Channel:
         key = (caller, node.name)
