@@ -52,12 +52,14 @@ class Server:
 
     def __init__(self, config: NodeConfig, gate: Gate) -> None:
         self._config = config
-        self._gate = gate
+        self.gate = gate
         self._source = CredentialSource(config.keys, config.trust)
         self._server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._services: list[ServiceDescriptor] = []
         self._watching: asyncio.Task[None] | None = None
+        self.started = asyncio.Event()
+        """Set once calls are answered."""
         self.port = 0
         """The port served on, once started."""
 
@@ -73,14 +75,15 @@ class Server:
         Refuses ACCESS_INCOMPLETE when a method has no row, CREDENTIALS_UNREADABLE or ISSUER_NOT_TRUSTED when the
         node's own certificate is of no use, and PORT_TAKEN.
         """
-        check_complete(self._gate.access, self._services)
+        check_complete(self.gate.access, self._services)
         leaf, *chain = self._source.current().certificates()
-        self._gate.trust.issuer_of(leaf, chain)
+        self.gate.trust.issuer_of(leaf, chain)
         await self._add_common()
         self.port = self._bind()
         await self._server.start()
-        self._watching = asyncio.create_task(self._gate.trust.watch())
+        self._watching = asyncio.create_task(self.gate.trust.watch())
         self._add_gauges()
+        self.started.set()
         _log.info("server.started", extra={"address": self._config.listen, "port": self.port})
         return self.port
 
@@ -111,7 +114,7 @@ class Server:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._gate.settle()
+        await self.gate.settle()
 
     async def _add_common(self) -> None:
         names = [service.full_name for service in self._services]
@@ -131,7 +134,7 @@ class Server:
             ) from None
 
     def _add_gauges(self) -> None:
-        telemetry, trust = self._gate.telemetry, self._gate.trust
+        telemetry, trust = self.gate.telemetry, self.gate.trust
         telemetry.gauge(
             Gauge(
                 "juki.trust.overdue_lists",

@@ -90,6 +90,9 @@ class Echo:
             raise ConnectionRefusedError
         if request.text == "abort":
             await context.abort(grpc.StatusCode.DATA_LOSS, "aborted by the handler")
+        if request.text == "slow":
+            self.waiting.set()
+            await asyncio.sleep(0.5)
         if request.text == "wait":
             self.waiting.set()
             try:
