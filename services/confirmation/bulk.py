@@ -15,6 +15,9 @@ from services.foundation.refusals import FieldMalformed, FieldMissing, Refusal
 QUESTIONS_LIMIT = 1000
 """Questions that a batch may have."""
 
+MESSAGE_BYTES = 2 * 1024 * 1024
+"""Most bytes of a batch: a thousand questions whose names and addresses are as long as they may be."""
+
 UNDER_WAY = 4
 """Batches of one stream that are read and not yet answered; then nothing more is read."""
 
