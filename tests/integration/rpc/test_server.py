@@ -138,7 +138,7 @@ async def _buf_curl(node: Node, method: str, message: str, *more: str) -> subpro
         pytest.skip("buf is not installed")
     keys, trust = node.network.keys(CALLER), node.network.trust
     url = f"https://localhost:{node.port}" + (f"/{NAME}/{method}" if method else "")
-    command = [BUF, "curl", "--timeout", "5s", "--protocol", "grpc", "--cacert", trust / "roots.crt"]
+    command: list[str | Path] = [BUF, "curl", "--timeout", "5s", "--protocol", "grpc", "--cacert", trust / "roots.crt"]
     command += ["--cert", keys / "tls.crt", "--key", keys / "tls.key", *more]
     command += ["--data", message] if message else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,9 +101,11 @@ async def test_a_collector_that_is_away_disturbs_no_call(network: Network) -> No
     telemetry = start(config_of(network, NODE, otlp_endpoint="http://127.0.0.1:1"))
     async with running(network, telemetry=telemetry) as node, node.channel(network.leaf(CALLER)) as channel:
         answer = await Stub(channel).say(Words(text="a"), timeout=5)
+    began = time.monotonic()
     await asyncio.to_thread(telemetry.stop)
 
     assert answer.text == "a"
+    assert time.monotonic() - began < 5
 
 
 def test_nothing_is_collected_where_no_collector_is_named(network: Network) -> None:
