@@ -150,8 +150,9 @@ def test_a_broken_topology_is_refused_before_anything_is_started(run: Run) -> No
     assert not run.layout.root.exists()
 
 
-@pytest.mark.parametrize("how", ["up", "up --foreground"])
-@pytest.mark.parametrize("after", ["Issuing", "Starting PostgreSQL", "Starting 東京都"])
+@pytest.mark.parametrize(
+    ("how", "after"), [("up", "Issuing"), ("up --foreground", "Starting PostgreSQL"), ("up", "Starting 東京都")]
+)
 def test_ctrl_c_during_the_start_leaves_nothing(run: Run, how: str, after: str) -> None:
     start = run.begin(*how.split())
     _until(lambda: _at_step(run, after))
