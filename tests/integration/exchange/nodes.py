@@ -11,7 +11,7 @@ from services.foundation.db.engine import Database, raw
 from services.foundation.exchange.envelope import EnvelopeSigner
 from services.foundation.exchange.inbox import Inbox
 from services.foundation.exchange.messages import Accepted, Applied, Delivery, Outcome, ReceiveResult
-from services.foundation.exchange.neighbour import NeighbourUnreachable
+from services.foundation.exchange.neighbour import Neighbour, NeighbourUnreachable
 from services.foundation.exchange.outbox import Outbox, OutgoingMessage
 from services.foundation.exchange.outbox_reader import PostgresOutboxReader
 from services.foundation.exchange.rules import Cursor
@@ -43,7 +43,7 @@ class SendingNode:
         self.outbox.wake()
         return sequences[0]
 
-    def sender(self, neighbour: Line) -> Sender:
+    def sender(self, neighbour: Neighbour) -> Sender:
         reader = PostgresOutboxReader(self.database)
         return Sender(
             "prefecture/13", neighbour, self.outbox, reader, FixedClock(), longest_pause=0.05, chance=random.Random(1)
