@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from deploy.local import topology, up
 from deploy.local.child import Policy
 from deploy.local.layout import Layout
-from deploy.local.loading import load_all, plan
+from deploy.local.loading import load_all, plan, remember
 from deploy.local.topology import Topology
 from deploy.local.tour import acts, onward, proof, questions
 from deploy.local.tour.stage import Stage
@@ -29,10 +30,13 @@ def load_residents(layout: Layout, network: Topology, residents: int, console: C
     """Registers synthetic residents at every municipality, with progress; those registered before stay as they are."""
     console.print()
     console.rule("[bold]Synthetic residents are registered", align="left")
-    rate = asyncio.run(load_all(layout, network, plan(layout, residents), console))
-    console.print(
-        f"  {rate:,.0f} residents a second, each with an audit entry and a notification; nobody in them exists"
-    )
+    load = plan(layout, residents)
+    if load.loaded == load.count:
+        console.print(f"  {load.count} a municipality, by an earlier run; nobody of them exists")
+        return
+    rate = asyncio.run(load_all(layout, network, load, console))
+    remember(layout, replace(load, loaded=load.count))
+    console.print(f"  {rate:,.0f} residents a second, each act logged and notified; nobody of them exists")
 
 
 async def _tour(layout: Layout, network: Topology, console: Console) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,11 +39,6 @@ class NodeStatus:
     """Entries that its newest checkpoint covers."""
 
     @property
-    def sending(self) -> str:
-        """The edges on which it sends, each with what the receiver has not acknowledged."""
-        return "\n".join(_edge(stream) for stream in self.streams if stream.direction == _SENDING)
-
-    @property
     def held(self) -> int:
         """Envelopes that it received and has not applied."""
         return sum(stream.quarantined_count + stream.waiting_count for stream in self.streams)
@@ -55,19 +51,29 @@ async def ask(layout: Layout, topology: Topology) -> dict[str, NodeStatus]:
 
 
 def show(layout: Layout, topology: Topology, state: RunState, console: Console) -> bool:
-    """Prints the table; tells whether every node is healthy."""
+    """Prints the tables; tells whether every node is healthy."""
     answers = asyncio.run(ask(layout, topology))
-    table = Table(title=f"{state.phase.value}, supervisor {state.pid}", title_justify="left", header_style="bold")
-    for heading in ("node", "", "pid", "state", "restarts", "port", "health", "sends to (lag)", "held", "audit log"):
-        table.add_column(heading, justify="right" if heading in ("pid", "restarts", "port", "held") else "left")
-    table.add_column("checkpoint")
+    console.print(f"[bold]{state.phase.value}[/bold], supervisor {state.pid}")
+    processes = _table("node", "", ">pid", "state", ">restarts", ">port", "health")
     postgres = state.processes.get("postgres")
     if postgres is not None:
-        table.add_row("postgres", "", str(postgres.pid), _state(postgres), str(postgres.restarts))
+        processes.add_row("postgres", "", str(postgres.pid), _state(postgres), str(postgres.restarts))
+    edges = _table("node", "sends to", "lag", ">held", ">entries", ">size", "checkpoint over")
     for node in topology.nodes:
-        table.add_row(*_row(layout, node, state.processes.get(node.name), answers[node.name]))
-    console.print(table)
+        answer = answers[node.name]
+        processes.add_row(*_process_row(node, state.processes.get(node.name), answer))
+        edges.add_row(*_edge_row(layout.node(node.identity) / "log", node, answer))
+    console.print(processes)
+    console.print(edges)
     return all(answer.healthy for answer in answers.values())
+
+
+def _table(*headings: str) -> Table:
+    """Makes a table; a heading after `>` is that of a column of numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in headings:
+        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left")
+    return table
 
 
 async def _ask_node(layout: Layout, topology: Topology, node: Node) -> NodeStatus:
@@ -104,20 +110,22 @@ async def _log_sizes(channel: grpc.aio.Channel) -> tuple[int, int]:
     return answer.durable_size, answer.size
 
 
-def _row(layout: Layout, node: Node, process: ProcessState | None, answer: NodeStatus) -> list[str | Text]:
+def _process_row(node: Node, process: ProcessState | None, answer: NodeStatus) -> list[str | Text]:
     seen = process or ProcessState(node.name)
+    health = Text("serving", style="green") if answer.healthy else Text("no answer", style="red")
+    return [node.name, node.title, str(seen.pid or ""), _state(seen), str(seen.restarts), str(node.port), health]
+
+
+def _edge_row(log: Path, node: Node, answer: NodeStatus) -> list[str]:
+    sending = [stream for stream in answer.streams if stream.direction == _SENDING]
     return [
         node.name,
-        node.title,
-        str(seen.pid or ""),
-        _state(seen),
-        str(seen.restarts),
-        str(node.port),
-        Text("serving", style="green") if answer.healthy else Text("no answer", style="red"),
-        answer.sending,
+        "\n".join(stream.peer for stream in sending),
+        "\n".join(_lag(stream) for stream in sending),
         str(answer.held),
-        f"{answer.durable} entries, {_size(layout.node(node.identity) / 'log')}",
-        f"{answer.published}, {_age(layout.node(node.identity) / 'log' / 'checkpoint')}",
+        str(answer.durable),
+        _size(log),
+        f"{answer.published}, {_age(log / 'checkpoint')}",
     ]
 
 
@@ -127,10 +135,11 @@ def _state(process: ProcessState) -> Text:
     return Text(text, style="green" if text == "ready" else "yellow" if alive else "red")
 
 
-def _edge(stream: exchange_pb.Stream) -> str:
+def _lag(stream: exchange_pb.Stream) -> str:
     behind = stream.last_sequence - stream.acknowledged_sequence
-    lag = f"{behind} behind, {stream.lag_seconds:.1f} s" if behind else f"at {stream.last_sequence}"
-    return f"{stream.peer} ({lag}{', ' + stream.last_failure if stream.last_failure else ''})"
+    if not behind:
+        return f"none, at {stream.last_sequence}"
+    return f"{behind}, {stream.lag_seconds:.1f} s{', ' + stream.last_failure if stream.last_failure else ''}"
 
 
 def _size(directory: Path) -> str:

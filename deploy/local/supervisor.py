@@ -104,7 +104,8 @@ class Supervisor:
                 provision.write_settings(node, self._topology, cluster, self._layout)
         for tier in _ORDER:
             nodes = self._topology.of_tier(tier)
-            async with self._step("Starting " + ", ".join(node.title for node in nodes)):
+            named = "・".join(node.title for node in nodes[:3]) + (" …" if len(nodes) > 3 else "")
+            async with self._step(f"Starting {named}"):
                 await self._start_together(self._node(node) for node in nodes)
         self._become(Phase.READY)
 
