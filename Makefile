@@ -107,7 +107,8 @@ types: setup ## mypy --strict
 	@$(BIN)/mypy $(CODE)
 
 arch: setup ## import contracts
-	@$(BIN)/lint-imports --no-cache | tail -n 4
+	@$(BIN)/lint-imports --no-cache > build/arch.txt || { cat build/arch.txt >&2; exit 1; }
+	@grep '^Contracts' build/arch.txt
 
 docs-check: setup ## links of the documents
 	@$(PY) -m tools.check_links
