@@ -149,6 +149,7 @@ class RelyingClient:
             else:
                 if not sending.done:
                     raise Refused("INTERNAL", "ANSWERS_MISSING", "the node ended the stream before its last answer", {})
+        sending.finish()
 
     async def _bulk_stream(self, sending: _Sending) -> AsyncIterator[BulkAnswers]:
         call = self._confirmation.ConfirmBulk(sending.requests(), timeout=BULK_SECONDS)
@@ -214,6 +215,7 @@ class _Sending:
         self._batches = batches
         self._unanswered: deque[pb.BulkBatch] = deque()
         self._exhausted = False
+        self._failed: Exception | None = None
         self._room = asyncio.Event()
 
     @property
@@ -231,13 +233,26 @@ class _Sending:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            following = next(self._batches, None)
+            following = self._next()
             if following is None:
-                self._exhausted = True
                 return
             batch = pb.BulkBatch(number=following[0], questions=following[1])
             self._unanswered.append(batch)
             yield pb.ConfirmBulkRequest(batch=batch)
+
+    def _next(self) -> tuple[int, Sequence[pb.BulkQuestion]] | None:
+        try:
+            following = next(self._batches, None)
+        except Exception as error:
+            self._failed = error
+            following = None
+        self._exhausted = following is None
+        return following
+
+    def finish(self) -> None:
+        """Raises what the caller's own batches raised, once those before are answered."""
+        if self._failed is not None:
+            raise self._failed
 
     def answered(self, response: pb.ConfirmBulkResponse) -> BulkAnswers:
         """Takes a response, which must be that of the oldest batch."""

@@ -1,0 +1,120 @@
+"""A bulk confirmation from one CSV file to another, which goes on where it was cut off, even by a kill."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from juki.confirmation.v1 import confirmation_service_pb2 as pb
+from relying.asserted import asserted_of
+from relying.client import BulkAnswers
+from relying.showing import answer_values
+
+COLUMNS = ("row", "outcome", "name", "birth_date", "sex", "address", "resident_code", "change", "differs", "log_index")
+
+
+class FilesDisagree(Exception):  # noqa: N818 - names what is the case
+    """The progress file belongs to another run: other input, purpose or batch size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What must be the same when a bulk confirmation goes on."""
+
+    source: str
+    affair: str
+    case: str
+    batch_size: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run came: batches answered, and the bytes of output that hold their answers."""
+
+    run: Run
+    request_id: str
+    answered: int = 0
+    output_bytes: int = 0
+
+
+class BulkFiles:
+    """The files of one run; `progress` beside the output says how far it came.
+
+    Answers are on the disk before the progress that counts them, so that after a kill the output is cut back to what
+    the progress counts: no answer is lost, and none is there twice.
+    """
+
+    def __init__(self, run: Run, output: Path) -> None:
+        self._output = output
+        self._progress_path = output.with_name(output.name + ".progress")
+        self._run = run
+        self.progress = self._load()
+        self._file = output.open("r+b" if output.exists() else "w+b")
+        self._file.truncate(self.progress.output_bytes)
+        self._file.seek(self.progress.output_bytes)
+        if self.progress.output_bytes == 0:
+            self._append([COLUMNS])
+
+    def batches(self) -> Iterator[list[pb.BulkQuestion]]:
+        """Yields the questions of the batches that are not answered yet."""
+        with Path(self._run.source).open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            remaining = itertools.islice(rows, self.progress.answered * self._run.batch_size, None)
+            while batch := list(itertools.islice(remaining, self._run.batch_size)):
+                yield [_question(row) for row in batch]
+
+    def keep(self, answered: BulkAnswers) -> None:
+        """Makes the answers of the next batch durable."""
+        start = (answered.number - 1) * self._run.batch_size
+        first = answered.first_receipt.index
+        self._append(
+            [
+                (start + place + 1, *answer_values(answer).values(), first + place)
+                for place, answer in enumerate(answered.answers)
+            ]
+        )
+        self.progress.answered = answered.number
+        self._save()
+
+    def close(self) -> None:
+        """Closes the output; the progress stays, so that a finished run is known to be finished."""
+        self._file.close()
+
+    def _append(self, rows: list[tuple[object, ...]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        self._file.write(text.getvalue().encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        # If the process dies here, the next run cuts these rows off and asks for them again.
+        self.progress.output_bytes = self._file.tell()
+
+    def _load(self) -> Progress:
+        if not self._progress_path.exists():
+            return Progress(self._run, str(uuid.uuid4()))
+        kept = json.loads(self._progress_path.read_text(encoding="utf-8"))
+        if Run(**kept["run"]) != self._run:
+            raise FilesDisagree(f"name another output, or remove {self._progress_path.name}")
+        return Progress(self._run, kept["request_id"], kept["answered"], kept["output_bytes"])
+
+    def _save(self) -> None:
+        staged = self._progress_path.with_name(self._progress_path.name + ".new")
+        with staged.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self.progress), file)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(self._progress_path)
+
+
+def _question(row: dict[str, str]) -> pb.BulkQuestion:
+    if not row.get("name"):
+        return pb.BulkQuestion(resident_code=row["resident_code"])
+    asserted = asserted_of(row["name"], row["birth_date"], row["sex"], row["address"])
+    return pb.BulkQuestion(resident_code=row["resident_code"], asserted=asserted)
