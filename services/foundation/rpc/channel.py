@@ -22,6 +22,13 @@ DEADLINE_SECONDS = 10.0
 MESSAGE_CEILING = 16 * 1024 * 1024
 """Most bytes of a message that gRPC itself takes in; the limits that answer with a reason lie below."""
 
+UNARY_AT_ONCE = 50
+"""Unary calls under way on one channel.
+
+A server takes a hundred streams on a connection and counts one until its last bytes are written, by when this side may
+have begun the next; at half the number no stream is refused for that.
+"""
+
 _LOOK_SECONDS = 1.0
 """How often a channel looks whether the node's certificate was replaced."""
 _DRAIN_SECONDS = 3600.0
@@ -99,6 +106,7 @@ class NeighbourChannel(grpc.aio.Channel):
         self._credentials: Credentials | None = None
         self._present: grpc.aio.Channel | None = None
         self._draining: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(UNARY_AT_ONCE)
 
     def unary_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
         """Returns a method that takes a request and answers with a response."""
@@ -169,4 +177,4 @@ class NeighbourChannel(grpc.aio.Channel):
             bound: Callable[..., Any] = getattr(self.present(), kind)(method, *serializers, **options)
             return bound
 
-        return Outcall(self.neighbour, method, bind, DEADLINE_SECONDS, self._telemetry)
+        return Outcall(self.neighbour, method, bind, DEADLINE_SECONDS, self._telemetry, self._places)

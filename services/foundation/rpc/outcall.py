@@ -35,6 +35,8 @@ class Outcall:
     bind: Callable[[], Callable[..., Any]]
     deadline_seconds: float
     telemetry: Telemetry
+    places: asyncio.Semaphore
+    """One for each unary call that may be under way at once; the others wait within their deadline."""
 
     def begin(self, request: Any, seconds: float, metadata: Metadata, traceparent: str) -> Any:
         """Starts the call on the present channel."""
@@ -49,6 +51,10 @@ class Outcall:
         if error.code() in _AWAY:
             return NeighbourUnreachable("retry with the same request id", **facts)
         return NeighbourFailed("look into the neighbour's log", **facts)
+
+    def busy(self) -> Refusal:
+        """Returns what to tell when no place became free before the deadline."""
+        return NeighbourUnreachable("call less at a time", neighbour=self.neighbour.name, status="BUSY")
 
     @contextmanager
     def observed(self) -> Iterator[str]:
@@ -83,12 +89,20 @@ class UnaryCall:
             for attempt in range(1, self._attempts + 1):
                 remaining = max(deadline - time.monotonic(), 0.0)
                 try:
+                    async with asyncio.timeout(remaining):
+                        await self._outcall.places.acquire()
+                except TimeoutError:
+                    raise self._outcall.busy() from None
+                try:
+                    remaining = max(deadline - time.monotonic(), 0.0)
                     return await self._outcall.begin(request, remaining, metadata, traceparent)
                 except grpc.aio.AioRpcError as error:
                     pause = _pause(attempt)
                     last = attempt == self._attempts or time.monotonic() + pause >= deadline
                     if last or error.code() is not grpc.StatusCode.UNAVAILABLE:
                         raise self._outcall.refusal(error) from None
+                finally:
+                    self._outcall.places.release()
                 await asyncio.sleep(pause)
         raise AssertionError("the last attempt answers or refuses")
 

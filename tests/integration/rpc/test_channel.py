@@ -12,7 +12,7 @@ from cryptography import x509
 
 from services.foundation.identity import node_id
 from services.foundation.refusals import Refusal
-from services.foundation.rpc.channel import Channels
+from services.foundation.rpc.channel import UNARY_AT_ONCE, Channels
 from services.foundation.rpc.refusals import NeighbourUnknown, NodeSuspended
 from services.foundation.rpc.status import RemoteRefusal
 from services.foundation.rpc.trust import TrustStore
@@ -137,6 +137,29 @@ async def test_a_suspended_neighbour_is_not_called(node: Node) -> None:
     with pytest.raises(NodeSuspended):
         await Stub(channels.to(NODE)).say(Words(text="a"))
     assert node.echo.seen == []
+
+
+async def test_many_calls_at_once_are_all_answered_and_none_is_tried_twice(node: Node, channels: Channels) -> None:
+    say = Stub(channels.to(NODE)).say
+
+    answers = await asyncio.gather(*(say(Words(text=str(number)), timeout=30) for number in range(1000)))
+
+    assert [answer.text for answer in answers] == [str(number) for number in range(1000)]
+    assert len(node.echo.seen) == 1000
+
+
+async def test_a_call_that_finds_no_place_before_its_deadline_is_refused(node: Node, channels: Channels) -> None:
+    say = Stub(channels.to(NODE)).say
+    filling = [asyncio.ensure_future(say(Words(text="wait"), timeout=30)) for _ in range(UNARY_AT_ONCE)]
+    await asyncio.wait_for(node.echo.waiting.wait(), 5)
+
+    with pytest.raises(Refusal) as refused:
+        await say(Words(text="a"), timeout=0.3)
+    for each in filling:
+        each.cancel()
+    await asyncio.gather(*filling, return_exceptions=True)
+
+    assert (refused.value.reason, refused.value.facts["status"]) == ("NEIGHBOUR_UNREACHABLE", "BUSY")
 
 
 async def test_an_unknown_neighbour_is_refused(channels: Channels) -> None:
