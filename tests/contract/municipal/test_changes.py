@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from juki.municipal.v1 import resident_pb2
 from tests.counters import ELSEWHERE, HOME, Desk, make_act, make_day, make_entrant, target, targets
 
 
-def make_relocation(*residents: resident_pb2.Resident, **values: object) -> pb.ReportRelocationRequest:
+def make_relocation(*residents: resident_pb2.Resident, **values: Any) -> pb.ReportRelocationRequest:
     return pb.ReportRelocationRequest(
         **{"act": make_act(), "targets": targets(residents), "address": ELSEWHERE, **values}
     )
@@ -23,7 +24,7 @@ def make_correction(
     reason: str = "ERROR_CORRECTION",
     kana: str = "",
     relation: str = "",
-    **values: object,
+    **values: Any,
 ) -> pb.CorrectRecordRequest:
     attributes = person_pb2.FourAttributes()
     attributes.CopyFrom(resident.attributes)
@@ -131,7 +132,7 @@ async def test_nothing_of_history_is_overwritten(desk: Desk) -> None:
     ],
 )
 async def test_a_correction_that_is_none_is_refused(
-    desk: Desk, reason: str, values: dict[str, object], refused: str
+    desk: Desk, reason: str, values: dict[str, Any], refused: str
 ) -> None:
     (resident,) = await desk.move_in()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -27,12 +28,12 @@ from tests.counters import (
 YESTERDAY = date(2026, 3, 31)
 
 
-def make_birth(parent: resident_pb2.Resident, **child: object) -> pb.ReportBirthRequest:
+def make_birth(parent: resident_pb2.Resident, **child: Any) -> pb.ReportBirthRequest:
     entrant = make_entrant("子", **{"birth_date": make_day(YESTERDAY), **child})
     return pb.ReportBirthRequest(act=make_act(YESTERDAY), entrant=entrant, household=parent.household)
 
 
-def make_entry(**values: object) -> pb.EnterByOfficeRequest:
+def make_entry(**values: Any) -> pb.EnterByOfficeRequest:
     return pb.EnterByOfficeRequest(
         **{"act": make_act(), "entrant": make_entrant(), "address": HOME, "ground": "帰化", **values}
     )
@@ -259,7 +260,7 @@ async def test_a_former_code_is_not_entered_again(desk: Desk) -> None:
         ({"household": "households/00000000-0000-4000-8000-000000000000"}, "HOUSEHOLD_NOT_FOUND"),
     ],
 )
-async def test_a_wrong_move_in_is_refused(desk: Desk, values: dict[str, object], reason: str) -> None:
+async def test_a_wrong_move_in_is_refused(desk: Desk, values: dict[str, Any], reason: str) -> None:
     assert await desk.refusal(make_move_in(**values)) == reason
 
 
@@ -283,7 +284,7 @@ async def test_a_municipality_abolished_before_the_move_is_refused(desk: Desk) -
         ({"relation": "子" * 21}, "relation", "TEXT_TOO_LONG"),
     ],
 )
-async def test_an_entrant_of_bad_form_is_refused(desk: Desk, entrant: dict[str, object], field: str, form: str) -> None:
+async def test_an_entrant_of_bad_form_is_refused(desk: Desk, entrant: dict[str, Any], field: str, form: str) -> None:
     assert await desk.form(make_move_in(make_entrant(**entrant))) == (f"entrants[0].{field}", form)
 
 

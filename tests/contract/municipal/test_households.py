@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from juki.common.v1 import change_pb2
 from juki.municipal.v1 import register_service_pb2 as pb
@@ -10,7 +11,7 @@ from juki.municipal.v1 import resident_pb2
 from tests.counters import ELSEWHERE, Desk, make_act, member, target, targets
 
 
-def make_head_change(new_head: resident_pb2.Resident, **values: object) -> pb.ChangeHeadRequest:
+def make_head_change(new_head: resident_pb2.Resident, **values: Any) -> pb.ChangeHeadRequest:
     return pb.ChangeHeadRequest(
         **{
             "act": make_act(),
@@ -22,7 +23,7 @@ def make_head_change(new_head: resident_pb2.Resident, **values: object) -> pb.Ch
     )
 
 
-def make_split(*leavers: resident_pb2.Resident, **values: object) -> pb.SplitHouseholdRequest:
+def make_split(*leavers: resident_pb2.Resident, **values: Any) -> pb.SplitHouseholdRequest:
     return pb.SplitHouseholdRequest(**{"act": make_act(), "targets": targets(leavers), **values})
 
 
@@ -118,7 +119,9 @@ async def test_a_wrong_merge_is_refused(desk: Desk) -> None:
     guest, child = await desk.family("子")
     (far,) = await desk.move_in(address=ELSEWHERE)
 
-    def merge(into: resident_pb2.Resident, absorbed: resident_pb2.Resident, *members: pb.Membership) -> object:
+    def merge(
+        into: resident_pb2.Resident, absorbed: resident_pb2.Resident, *members: pb.Membership
+    ) -> pb.MergeHouseholdsRequest:
         return pb.MergeHouseholdsRequest(
             act=make_act(), household=into.household, absorbed_household=absorbed.household, members=members
         )
@@ -131,7 +134,7 @@ async def test_a_wrong_merge_is_refused(desk: Desk) -> None:
         (merge(guest, guest, member(guest), member(child)), "SAME_HOUSEHOLD"),
         (merge(head, far, member(far)), "ADDRESS_DIFFERS"),
     ]:
-        assert await desk.refusal(request) == reason  # type: ignore[arg-type]
+        assert await desk.refusal(request) == reason
 
 
 async def test_a_member_changes_household_at_the_same_address(desk: Desk) -> None:
@@ -149,7 +152,7 @@ async def test_a_head_who_changes_household_leaves_a_head(desk: Desk) -> None:
     head, wife, child = await desk.family("妻", "子")
     (host,) = await desk.move_in()
 
-    def change(**values: object) -> pb.ChangeHouseholdRequest:
+    def change(**values: Any) -> pb.ChangeHouseholdRequest:
         return pb.ChangeHouseholdRequest(
             act=make_act(), household=host.household, members=[member(head, "弟")], **values
         )

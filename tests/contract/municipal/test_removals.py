@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.counters import HOME, YOKOHAMA, Desk, make_act, make_day, target, tar
 EARLIER = date(2026, 3, 1)
 
 
-def make_move_out(*residents: resident_pb2.Resident, **values: object) -> pb.ReportMoveOutRequest:
+def make_move_out(*residents: resident_pb2.Resident, **values: Any) -> pb.ReportMoveOutRequest:
     return pb.ReportMoveOutRequest(
         **{
             "act": make_act(),
@@ -26,7 +27,7 @@ def make_move_out(*residents: resident_pb2.Resident, **values: object) -> pb.Rep
     )
 
 
-def make_death(resident: resident_pb2.Resident, **values: object) -> pb.ReportDeathRequest:
+def make_death(resident: resident_pb2.Resident, **values: Any) -> pb.ReportDeathRequest:
     return pb.ReportDeathRequest(**{"act": make_act(), "target": target(resident), **values})
 
 
@@ -101,7 +102,7 @@ async def test_a_new_head_must_be_needed_and_must_stay(desk: Desk) -> None:
 
 
 async def test_a_change_of_head_alone_is_not_notified(desk: Desk) -> None:
-    head, wife = await desk.family("妻")
+    head, _ = await desk.family("妻")
     before = len(await desk.sent())
 
     await desk.bring(make_death(head))
