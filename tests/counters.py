@@ -29,7 +29,8 @@ from services.foundation.rpc.required import missing_fields
 from services.municipal.handlers.acts import Acts, Settings
 from services.municipal.handlers.reads import RegisterReadHandlers
 from services.municipal.handlers.register import RegisterHandlers
-from services.municipal.store.unit import Allotment, Store
+from services.municipal.rules.pool import Allotment
+from services.municipal.store.unit import Store
 from services.vocabulary.local_government_code import LocalGovernmentCode
 from services.vocabulary.resident_code import ResidentCode
 

@@ -8,7 +8,7 @@ import grpc.aio
 
 from juki.agency.v1 import code_pool_service_pb2 as agency_pb
 from juki.agency.v1 import code_pool_service_pb2_grpc as agency_rpc
-from services.municipal.store.unit import Allotment
+from services.municipal.rules.pool import Allotment
 from services.vocabulary.resident_code import ResidentCode
 
 if TYPE_CHECKING:

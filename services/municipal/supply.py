@@ -8,7 +8,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from services.foundation.refusals import Refusal
-from services.municipal.store.unit import Allotment, Store
+from services.municipal.rules.pool import Allotment
+from services.municipal.store.unit import Store
 from services.vocabulary.resident_code import ResidentCode
 
 _log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from services.foundation.refusals import RequestIdReused
 from services.foundation.rpc.call import Call
 from services.municipal.refusals import CodePoolEmpty, RecordChanged
 from services.municipal.rules.entry import identity
+from services.municipal.rules.pool import Allotment, PoolCounts
 from services.municipal.rules.record import Record
 from services.municipal.rules.search import Search
 from services.municipal.rules.situation import Decision, Household, Situation
-from services.municipal.store.unit import Allotment, PoolCounts
 from services.vocabulary.attributes import FourAttributes
 from services.vocabulary.resident_code import ResidentCode
 

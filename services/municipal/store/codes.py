@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.municipal.refusals import CodePoolEmpty
-from services.municipal.store.unit import Allotment, PoolCounts
+from services.municipal.rules.pool import Allotment, PoolCounts
 from services.municipal.tables import code_allotment, code_pool
 from services.vocabulary.resident_code import ResidentCode
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -12,27 +11,12 @@ from uuid import UUID
 from services.foundation.audit.entry import AuditEntry
 from services.foundation.audit.log import Receipt
 from services.foundation.rpc.call import Call
+from services.municipal.rules.pool import Allotment, PoolCounts
 from services.municipal.rules.record import Record
 from services.municipal.rules.search import Search
 from services.municipal.rules.situation import Decision, Household, Situation
 from services.vocabulary.attributes import FourAttributes
 from services.vocabulary.resident_code import ResidentCode
-
-
-@dataclass(frozen=True, slots=True)
-class PoolCounts:
-    """How many codes are left to draw, and how many were drawn."""
-
-    free: int
-    drawn: int
-
-
-@dataclass(frozen=True, slots=True)
-class Allotment:
-    """Codes that the agency was, or is about to be, asked for under a request id."""
-
-    request_id: UUID
-    count: int
 
 
 class Residents(Protocol):

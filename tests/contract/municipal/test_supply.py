@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from services.foundation.refusals import Kind, Refusal
-from services.municipal.store.unit import Allotment, Store
+from services.municipal.rules.pool import Allotment
+from services.municipal.store.unit import Store
 from services.municipal.supply import CodeSupply
 from services.vocabulary.resident_code import ResidentCode
 from tests.counters import Desk, make_codes
