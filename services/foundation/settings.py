@@ -54,6 +54,12 @@ class NodeConfig:
     require_post_quantum: bool = True
     """Whether a peer that did not negotiate X25519MLKEM768 is refused."""
 
+    require_fresh_lists: bool = False
+    """Whether a peer is refused when its issuer's revocation list is missing or past its next update."""
+
+    longest_deadline_seconds: float = 3600.0
+    """Furthest deadline that a call may have."""
+
     database_connections: int = 8
     """Most connections to the database."""
 

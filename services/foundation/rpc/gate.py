@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar, cast
 
 import grpc
 from google.rpc import status_pb2
@@ -24,6 +24,7 @@ from services.foundation.rpc.refusals import DeadlineMissing, DeadlineTooLong, L
 from services.foundation.rpc.status import code_of, internal_status, status_of, trailers_of
 from services.foundation.rpc.trust import TrustStore
 from services.foundation.rpc.visit import Visit
+from services.foundation.settings import NodeConfig
 from services.foundation.telemetry import Telemetry
 
 Recorder = Callable[[Call, Refusal], Awaitable[None]]
@@ -52,7 +53,6 @@ class Gate(grpc.aio.ServerInterceptor):
         access: Access,
         recorder: Recorder,
         *,
-        root: str = "",
         require_post_quantum: bool = True,
         longest_deadline: timedelta = timedelta(hours=1),
         message_bytes: Mapping[str, int] | None = None,
@@ -63,7 +63,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._node = node
         self._guard = Guard(trust, require_post_quantum=require_post_quantum)
         self._recorder = recorder
-        self._domain = f"{node.tier.value}.{root or trust.root}"
+        self._domain = f"{node.tier.value}.{trust.root}"
         self._longest_seconds = longest_deadline.total_seconds()
         self._message_bytes = message_bytes or {}
         self.telemetry = telemetry or Telemetry()
@@ -73,6 +73,29 @@ class Gate(grpc.aio.ServerInterceptor):
         self._checks: tuple[Callable[[Visit], None], ...] = (self._identify, self._permit, self._limit_time)
         """What a call passes before its message is looked at; then follow those of MessageCheck."""
         trust.on_change(self._cut_untrusted)
+
+    @classmethod
+    def for_node(
+        cls,
+        config: NodeConfig,
+        trust: TrustStore,
+        access: Access,
+        recorder: Recorder,
+        *,
+        message_bytes: Mapping[str, int] | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> Self:
+        """Returns the gate that a node's settings describe; `message_bytes` gives methods limits of their own."""
+        return cls(
+            config.identity,
+            trust,
+            access,
+            recorder,
+            require_post_quantum=config.require_post_quantum,
+            longest_deadline=timedelta(seconds=config.longest_deadline_seconds),
+            message_bytes=message_bytes,
+            telemetry=telemetry,
+        )
 
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -15,6 +16,7 @@ from services.foundation.identity import IdentityMalformed, NodeId, parse_spiffe
 from services.foundation.rpc.files import Changed, Watched
 from services.foundation.rpc.refusals import IssuerNotTrusted, TrustUnreadable
 from services.foundation.rpc.revocation import RevocationLists
+from services.foundation.settings import NodeConfig
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,11 @@ class TrustStore:
         self.refresh()
         if not self.roots:
             raise TrustUnreadable("put the network's roots, PEM, into the trust directory", file=str(self._roots_path))
+
+    @classmethod
+    def for_node(cls, config: NodeConfig) -> Self:
+        """Returns the trust store that a node's settings describe."""
+        return cls(config.trust, config.trust_domain_root, require_fresh_lists=config.require_fresh_lists)
 
     def refresh(self) -> None:
         """Reads the files that changed since the last time."""

@@ -212,16 +212,8 @@ async def running(
         recorded.append((call, refusal))
 
     config = config_of(network, NODE, **settings)
-    trust = TrustStore(config.trust, ROOT)
-    gate = Gate(
-        config.identity,
-        trust,
-        access,
-        recorder or record,
-        require_post_quantum=config.require_post_quantum,
-        telemetry=telemetry,
-        message_bytes=message_bytes,
-    )
+    trust = TrustStore.for_node(config)
+    gate = Gate.for_node(config, trust, access, recorder or record, telemetry=telemetry, message_bytes=message_bytes)
     echo = Echo()
     server = Server(config, gate).add(register, echo, SERVICE)
     port = await server.start()

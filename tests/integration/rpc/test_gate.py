@@ -96,6 +96,13 @@ async def test_a_deadline_beyond_an_hour_is_refused(node: Node) -> None:
     assert (refusal.reason, refusal.facts["limit"]) == ("DEADLINE_TOO_LONG", "3600")
 
 
+async def test_the_longest_deadline_is_a_setting(network: Network) -> None:
+    async with running(network, longest_deadline_seconds=2.0) as node, node.channel(network.leaf(CALLER)) as channel:
+        refusal = await refused(Stub(channel).say(Words(text="a"), timeout=5))
+
+    assert (refusal.reason, refusal.facts["limit"]) == ("DEADLINE_TOO_LONG", "2")
+
+
 @pytest.mark.parametrize("size", [256 * 1024, 10_000_000])
 async def test_an_oversize_message_is_refused_with_its_limit(node: Node, size: int) -> None:
     async with node.channel(node.network.leaf(CALLER)) as channel:

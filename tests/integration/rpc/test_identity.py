@@ -204,6 +204,12 @@ async def test_a_classical_group_is_served_where_the_settings_say_so(network: Ne
     assert b"FIELD_MISSING" in answer
 
 
+async def test_a_strict_node_refuses_peers_whose_revocation_list_is_missing(network: Network) -> None:
+    (network.trust / "crl" / f"{DOMAIN}.crl").unlink()
+    async with running(network, require_fresh_lists=True) as node:
+        assert await reason(node, network.leaf(CALLER)) == "REVOCATION_UNKNOWN"
+
+
 async def unreachable(channel: grpc.aio.Channel) -> bool:
     """Tells whether a call fails without having reached the gate."""
     async with channel:
