@@ -65,15 +65,13 @@ class Node:
         origin = log_origin(self.identity, config.trust_domain_root)
         self.log = AuditLog(self.identity, origin, load_sealer(config.keys / "salt.key", origin))
         self.journal = Journal(self.log, self.database, self.clock)
-        self.trust = TrustStore(config.trust, config.trust_domain_root, clock=self.clock)
+        self.trust = TrustStore.for_node(config, clock=self.clock)
         self.channels = Channels(config, trust=self.trust, telemetry=self.telemetry)
-        self.gate = Gate(
-            self.identity,
+        self.gate = Gate.for_node(
+            config,
             self.trust,
             access,
             self.journal.record_refusal,
-            root=config.trust_domain_root,
-            require_post_quantum=config.require_post_quantum,
             message_bytes=message_bytes,
             telemetry=self.telemetry,
         )

@@ -53,9 +53,9 @@ class TrustStore:
             raise TrustUnreadable("put the network's roots, PEM, into the trust directory", file=str(self._roots_path))
 
     @classmethod
-    def for_node(cls, config: NodeConfig) -> Self:
+    def for_node(cls, config: NodeConfig, clock: Clock | None = None) -> Self:
         """Returns the trust store that a node's settings describe."""
-        return cls(config.trust, config.trust_domain_root, require_fresh_lists=config.require_fresh_lists)
+        return cls(config.trust, config.trust_domain_root, require_fresh_lists=config.require_fresh_lists, clock=clock)
 
     def refresh(self) -> None:
         """Reads the files that changed since the last time."""
