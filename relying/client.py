@@ -27,6 +27,8 @@ UNDER_WAY = 4
 """Batches sent and not yet answered; the server takes no more at a time."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before each further attempt when the node is away; after the last, the break is reported."""
+_CAREFUL_SECONDS = 0.2
+"""How long a careful stream waits after its header for a refusal of it."""
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -127,32 +129,35 @@ class RelyingClient:
         *,
         first: int = 1,
         request_id: str = "",
+        pauses: Sequence[float] = _PAUSES,
     ) -> AsyncIterator[BulkAnswers]:
         """Yields each batch's answers in order, numbering batches from `first`.
 
         When the connection breaks, a new stream goes on with the first batch that was not answered, so `batches` is
-        taken from once only and at most a few batches are in memory. Raises `Refused`.
+        taken from once only and at most a few batches are in memory. After as many breaks in a row as there are
+        `pauses` (seconds), the last is raised. Raises `Refused`.
         """
         header = pb.BulkHeader(purpose=_purpose(affair, case), request_id=request_id or str(uuid.uuid4()))
         sending = _Sending(header, enumerate(batches, start=first))
-        failures = 0
+        failures, careful = 0, False
         while not sending.done:
             try:
-                async for answers in self._bulk_stream(sending):
+                async for answers in self._bulk_stream(sending, careful=careful):
                     failures = 0
                     yield answers
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _AWAY or failures == len(_PAUSES):
+                careful = _hides_its_cause(error)
+                if not (careful or error.code() in _AWAY) or failures == len(pauses):
                     _raise_refused(error)
-                await asyncio.sleep(_PAUSES[failures])
+                await asyncio.sleep(pauses[failures])
                 failures += 1
             else:
                 if not sending.done:
                     raise Refused("INTERNAL", "ANSWERS_MISSING", "the node ended the stream before its last answer", {})
         sending.finish()
 
-    async def _bulk_stream(self, sending: _Sending) -> AsyncIterator[BulkAnswers]:
-        call = self._confirmation.ConfirmBulk(sending.requests(), timeout=BULK_SECONDS)
+    async def _bulk_stream(self, sending: _Sending, *, careful: bool) -> AsyncIterator[BulkAnswers]:
+        call = self._confirmation.ConfirmBulk(sending.requests(careful=careful), timeout=BULK_SECONDS)
         try:
             async for response in call:
                 yield sending.answered(response)
@@ -216,31 +221,41 @@ class _Sending:
         self._unanswered: deque[pb.BulkBatch] = deque()
         self._exhausted = False
         self._failed: Exception | None = None
-        self._room = asyncio.Event()
+        self._sent = 0
+        """How many of those unanswered were sent in the present stream."""
+        self._answer_came = asyncio.Event()
 
     @property
     def done(self) -> bool:
         """True when every batch is answered."""
         return self._exhausted and not self._unanswered
 
-    async def requests(self) -> AsyncIterator[pb.ConfirmBulkRequest]:
-        """Yields the messages of one stream: the header, what was not answered, and then new batches."""
+    async def requests(self, *, careful: bool) -> AsyncIterator[pb.ConfirmBulkRequest]:
+        """Yields the messages of one stream: the header, what was not answered, and then new batches.
+
+        A careful stream leaves the node time to refuse the header, and then the first batch, before it sends more.
+        """
+        self._sent, room = 0, 1 if careful else UNDER_WAY
         yield pb.ConfirmBulkRequest(header=self._header)
-        for batch in list(self._unanswered):
-            yield pb.ConfirmBulkRequest(batch=batch)
-        while not self._exhausted:
-            if len(self._unanswered) >= UNDER_WAY:
-                self._room.clear()
-                await self._room.wait()
+        if careful:
+            await asyncio.sleep(_CAREFUL_SECONDS)
+        while True:
+            if self._sent >= room:
+                self._answer_came.clear()
+                await self._answer_came.wait()
+                room = UNDER_WAY
                 continue
-            following = self._next()
-            if following is None:
-                return
-            batch = pb.BulkBatch(number=following[0], questions=following[1])
-            self._unanswered.append(batch)
-            yield pb.ConfirmBulkRequest(batch=batch)
+            if self._sent == len(self._unanswered):
+                following = self._next()
+                if following is None:
+                    return
+                self._unanswered.append(pb.BulkBatch(number=following[0], questions=following[1]))
+            self._sent += 1
+            yield pb.ConfirmBulkRequest(batch=self._unanswered[self._sent - 1])
 
     def _next(self) -> tuple[int, Sequence[pb.BulkQuestion]] | None:
+        if self._exhausted:
+            return None
         try:
             following = next(self._batches, None)
         except Exception as error:
@@ -257,7 +272,8 @@ class _Sending:
     def answered(self, response: pb.ConfirmBulkResponse) -> BulkAnswers:
         """Takes a response, which must be that of the oldest batch."""
         batch = self._unanswered.popleft()
-        self._room.set()
+        self._sent -= 1
+        self._answer_came.set()
         if response.number != batch.number or len(response.answers) != len(batch.questions):
             raise Refused("INTERNAL", "ANSWER_OUT_OF_ORDER", "the node answered another batch than was asked", {})
         return BulkAnswers(response.number, batch.questions, response.answers, response.first_receipt)
@@ -265,6 +281,11 @@ class _Sending:
 
 def _purpose(affair: str, case: str) -> purpose_pb2.Purpose:
     return purpose_pb2.Purpose(affair_id=affair, case_number=case)
+
+
+def _hides_its_cause(error: grpc.aio.AioRpcError) -> bool:
+    """Tells whether a stream that ended while something was being sent lost its status: gRPC then says only this."""
+    return error.code() is grpc.StatusCode.INTERNAL and "Internal error from Core" in (error.details() or "")
 
 
 def _raise_refused(error: grpc.aio.AioRpcError) -> NoReturn:

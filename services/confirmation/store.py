@@ -101,6 +101,11 @@ SELECT $2, name_folded, address_folded FROM moved ON CONFLICT DO NOTHING
 """
 
 
+# Calling an enumeration costs ten times as much as this, and a look-up does it twice a record.
+_STATES = {state.value: state for state in State}
+_REASONS = {reason.value: reason for reason in ChangeReason}
+
+
 @dataclass(frozen=True, slots=True)
 class ByCodes:
     """What is held under the codes that were asked for."""
@@ -257,9 +262,9 @@ def _record(row: asyncpg.Record, start: int = 0) -> Record:
         code,
         Held(*values[:6]),
         values[6],
-        State(values[7]),
+        _STATES[values[7]],
         values[8],
-        ChangeReason(values[9]),
+        _REASONS[values[9]],
         values[10],
         frozenset(values[11]),
     )

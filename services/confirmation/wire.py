@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from google.protobuf import timestamp_pb2
 
@@ -124,8 +125,9 @@ def receipt_pb(receipt: Receipt) -> receipt_pb2.AuditReceipt:
     return receipt_pb2.AuditReceipt(origin=receipt.origin, index=receipt.index, leaf_hash=receipt.leaf_hash)
 
 
+@lru_cache(maxsize=65_536)
 def date_pb(iso: str) -> civil_date_pb2.CivilDate:
-    """Makes a date from its ISO form, whose month or day may be missing."""
+    """Makes a date from its ISO form, whose month or day may be missing; callers copy it and never change it."""
     date = CivilDate.parse_iso(iso)
     return civil_date_pb2.CivilDate(year=date.year, month=date.month or 0, day=date.day or 0)
 
