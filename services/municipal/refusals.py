@@ -173,6 +173,12 @@ class ReasonDoesNotCover(Refusal):
     reason = "REASON_DOES_NOT_COVER"
 
 
+class ReasonNotNotified(Refusal):
+    """The reason given is one of which the prefecture hears nothing."""
+
+    reason = "REASON_NOT_NOTIFIED"
+
+
 class NothingToCancel(Refusal):
     """The newest row of the record is a cancellation itself."""
 

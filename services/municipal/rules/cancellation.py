@@ -42,12 +42,13 @@ def cancel(
     """
     record = situation.seen(target)
     check_cancellable(record)
-    check_event(ChangeReason.EVENT_CANCELLED_CORRECTING, stamp.dates, record.attributes.birth_date)
     for part in _parts(situation, record, of_act):
         if any(one.stamp.act != record.stamp.act for one in part):
             break
         try:
             changes = [_undone(one, former.get(one.resident), stamp) for one in part]
+            for change in changes:
+                check_event(change.after.reason, stamp.dates, change.after.attributes.birth_date)
             return situation.settle(changes, changes[0].after.reason, stamp)
         except (refusals.HeadTaken, refusals.HeadLeftBehind, refusals.AddressDiffers):
             continue

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from services.municipal.refusals import ReasonNotNotified
 from services.municipal.rules.record import Change, Record
 from services.vocabulary.attributes import FourAttributes
-from services.vocabulary.change import ChangeReason
+from services.vocabulary.change import ChangeReason, effect_of
 from services.vocabulary.resident_code import ResidentCode
 
 
@@ -46,6 +47,9 @@ def superseding(first: Notification, record: Record, reason: ChangeReason | None
     """Writes what takes the place of `first`: its change, with the attributes as the record has them now.
 
     The codes stay those of `first`, since a later change of code waits behind it. `reason`, when given, replaces its
-    reason: a change of a person whom the prefecture never heard of is sent again as an entry.
+    reason: a change of a person whom the prefecture never heard of is sent again as an entry. Refuses
+    REASON_NOT_NOTIFIED for one that stays in the municipality.
     """
+    if reason is not None and not effect_of(reason).goes_up:
+        raise ReasonNotNotified("give a reason that the prefecture is notified of", field="reason")
     return replace(first, attributes=record.attributes, reason=reason or first.reason)

@@ -50,6 +50,8 @@ class PostgresResidents:
     async def hold(self, residents: Collection[UUID], households: Collection[UUID] = ()) -> Situation:
         """Locks households with all they contain, as `Residents.hold` says."""
         wanted = set(households)
+        if not wanted and not residents:
+            return Situation({})
         if residents:
             found = await self._connection.execute(
                 select(_RESIDENT.c.household).where(_RESIDENT.c.id.in_(set(residents)))

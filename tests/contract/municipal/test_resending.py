@@ -37,6 +37,15 @@ async def test_a_notification_may_be_resent_as_an_entry(desk: Desk) -> None:
     assert (await desk.sent())[-1].reason == reason
 
 
+async def test_a_notification_is_not_resent_as_what_nobody_is_notified_of(desk: Desk) -> None:
+    await desk.move_in()
+    request = pb.ResendNotificationRequest(
+        act=make_act(), sequence=len(await desk.sent()), reason=change_pb2.CHANGE_REASON_HEAD_CHANGE
+    )
+
+    assert await desk.refusal(request) == "REASON_NOT_NOTIFIED"
+
+
 async def test_resending_twice_under_one_request_id_sends_once(desk: Desk) -> None:
     await desk.move_in()
     sequence = len(await desk.sent())
