@@ -21,6 +21,7 @@ ATTRIBUTES = frozenset(
         # What was done, in the words of protos and code.
         "action",
         "affair",
+        "error",
         "kind",
         "method",
         "operation",
@@ -35,6 +36,7 @@ ATTRIBUTES = frozenset(
         "state",
         "status",
         "version",
+        "work",
         # Which one: random or running numbers.
         "expected",
         "index",
@@ -47,8 +49,11 @@ ATTRIBUTES = frozenset(
         "bytes",
         "count",
         "delay_seconds",
+        "failures",
+        "free",
         "lag_seconds",
         "limit",
+        "low",
         "seconds",
         "size",
         # Files and lines of the node's own.
