@@ -8,22 +8,33 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local import topology, up
+from deploy.local import down, topology, up
 from deploy.local.child import Policy
 from deploy.local.layout import Layout
 from deploy.local.loading import load_all, plan, remember
+from deploy.local.state import is_locked
 from deploy.local.topology import Topology
 from deploy.local.tour import acts, onward, proof, questions
 from deploy.local.tour.stage import Stage
 
 
 def demonstrate(file: Path, layout: Layout, policy: Policy, residents: int, console: Console) -> None:
-    """Runs the whole demonstration; refuses as its parts do, and leaves the federation up."""
+    """Runs the whole demonstration; refuses as its parts do, and leaves the federation up.
+
+    Ctrl-C stops the federation too, unless it ran before.
+    """
     console.rule("[bold]The federation starts", align="left")
+    ran_before = is_locked(layout)
     up.start(file, layout, policy, console)
-    network = topology.load(file)
-    load_residents(layout, network, residents, console)
-    asyncio.run(_tour(layout, network, console))
+    try:
+        network = topology.load(file)
+        load_residents(layout, network, residents, console)
+        asyncio.run(_tour(layout, network, console))
+    except KeyboardInterrupt:
+        if not ran_before:
+            console.print("Stopping ...")
+            down.stop(layout)
+        raise
 
 
 def load_residents(layout: Layout, network: Topology, residents: int, console: Console) -> None:

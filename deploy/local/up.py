@@ -63,7 +63,8 @@ def start(file: Path, layout: Layout, policy: Policy, console: Console) -> RunSt
             env={**os.environ, "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'gen'}"},
             start_new_session=True,
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         return _follow(layout, console, supervisor.pid, supervisor)
     except KeyboardInterrupt:
