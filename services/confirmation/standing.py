@@ -13,6 +13,7 @@ from juki.confirmation.v1 import confirmation_service_pb2_grpc as confirmation_g
 from juki.exchange.v1 import exchange_service_pb2 as exchange_pb
 from juki.exchange.v1 import exchange_service_pb2_grpc as exchange_grpc
 from services.confirmation.applying import Applier
+from services.confirmation.bulk import MESSAGE_BYTES as BULK_BYTES
 from services.confirmation.handlers import ConfirmationHandlers
 from services.confirmation.purposes import load_purposes
 from services.foundation.audit.entry import AuditEntry
@@ -25,7 +26,10 @@ from services.foundation.keys import derived_secret
 from services.foundation.node import Node
 from services.foundation.rpc.paging import PageTokens
 
-MESSAGE_BYTES = {"/juki.exchange.v1.ExchangeService/Deliver": DELIVER_BYTES}
+MESSAGE_BYTES = {
+    "/juki.exchange.v1.ExchangeService/Deliver": DELIVER_BYTES,
+    "/juki.confirmation.v1.ConfirmationService/ConfirmBulk": BULK_BYTES,
+}
 """Methods whose messages may be larger than the gate's usual limit, in bytes."""
 
 
