@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,13 @@ def test_the_documented_table_has_a_cell_for_every_reason_and_state() -> None:
     states = ["none", *State]
 
     assert set(documented()) == {(reason, str(state)) for reason in GOES_UP for state in states}
+
+
+def test_the_specification_has_the_same_table() -> None:
+    specification = (Path(__file__).parents[3] / "docs" / "specs" / "identity-confirmation.md").read_text("utf-8")
+    table = [line for line in (rules.__doc__ or "").splitlines() if line.startswith("|")]
+
+    assert "\n".join(table) in specification
 
 
 @pytest.mark.parametrize("reason", GOES_UP)
