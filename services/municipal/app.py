@@ -15,6 +15,7 @@ from services.foundation.exchange.sender import Sender
 from services.foundation.exchange.service import StreamStatusHandlers
 from services.foundation.node import Node
 from services.foundation.rpc.paging import PageTokens
+from services.foundation.telemetry.metrics import Gauge
 from services.municipal.access import ACCESS
 from services.municipal.clients import GrpcAgency
 from services.municipal.config import Config
@@ -41,6 +42,9 @@ def build(config: Config) -> Node:
         low=config.code_pool_low,
         batch=config.code_pool_batch,
         seconds=config.code_pool_seconds,
+    )
+    node.telemetry.gauge(
+        Gauge("juki.codes.free", "{code}", "Undrawn resident codes, up to code_pool_low.", lambda: [(supply.free, {})])
     )
     return node.background("code_pool.supply", supply.run)
 

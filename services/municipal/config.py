@@ -20,7 +20,7 @@ class Config(NodeConfig):
     code_pool_batch: int = 2000
     """How many resident codes are asked for at a time, 1 to 10,000."""
 
-    code_pool_seconds: float = 5.0
+    code_pool_seconds: float = 1.0
     """How often the count of undrawn codes is looked at."""
 
     move_out_days_ahead: int = 60

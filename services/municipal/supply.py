@@ -12,6 +12,7 @@ from services.municipal.rules.pool import Allotment
 from services.municipal.store.unit import Store
 from services.vocabulary.resident_code import ResidentCode
 
+_LONGEST_PAUSE_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -24,9 +25,11 @@ class Agency(Protocol):
 
 
 class CodeSupply:
-    """Asks the agency for `batch` codes whenever fewer than `low` are left."""
+    """Asks the agency for `batch` codes whenever fewer than `low` are left, which it looks at every so many seconds."""
 
     def __init__(self, store: Store, agency: Agency, *, low: int, batch: int, seconds: float) -> None:
+        self.free = 0
+        """Undrawn codes when they were last counted; `low` stands for that many or more."""
         self._store = store
         self._agency = agency
         self._low = low
@@ -34,16 +37,20 @@ class CodeSupply:
         self._seconds = seconds
 
     async def run(self) -> None:
-        """Keeps the pool filled until cancelled; what fails is tried again."""
+        """Keeps the pool filled until cancelled; what fails is tried again, after pauses that double."""
+        pause = self._seconds
         while True:
             try:
-                await self.top_up()
+                added = await self.top_up()
+                pause = 0.0 if added else self._seconds
             except Refusal as refusal:
-                _log.warning("code_pool.top_up_refused", extra={"reason": refusal.reason})
+                pause = self._later(pause)
+                _log.warning("code_pool.top_up_refused", extra={"reason": refusal.reason, "free": self.free})
             except Exception as error:
                 # A bug must not end the task: counters would go on until no code is left, and nobody would know why.
+                pause = self._later(pause)
                 _log.error("code_pool.top_up_failed", exc_info=error)
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(pause)
 
     async def top_up(self) -> int:
         """Fills the pool if it is low, and returns how many codes were added.
@@ -57,19 +64,20 @@ class CodeSupply:
         codes = await self._agency.allot(allotment)
         async with self._store.begin() as unit:
             await unit.codes.receive(allotment, codes)
-        _log.info("code_pool.topped_up", extra={"count": len(codes)})
+        _log.info("code_pool.topped_up", extra={"codes": len(codes)})
         return len(codes)
 
     async def _next_allotment(self) -> Allotment | None:
         async with self._store.begin() as unit:
-            open_one = await unit.codes.open_allotment()
-            if open_one is not None:
+            self.free = await unit.codes.free(self._low)
+            if (open_one := await unit.codes.open_allotment()) is not None:
                 return open_one
-            counts = await unit.codes.counts()
-            if counts.free >= self._low:
+            if self.free >= self._low:
                 return None
-            if counts.drawn:
-                _log.warning("code_pool.low", extra={"free": counts.free, "low": self._low})
             allotment = Allotment(uuid4(), self._batch)
             await unit.codes.ask(allotment)
+        _log.warning("code_pool.low", extra={"free": self.free, "low": self._low})
         return allotment
+
+    def _later(self, pause: float) -> float:
+        return min(max(pause, self._seconds) * 2, max(_LONGEST_PAUSE_SECONDS, self._seconds))

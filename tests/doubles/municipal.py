@@ -213,6 +213,9 @@ class MemoryCodes:
         drawn = sum(self._kept.pool.values())
         return PoolCounts(len(self._kept.pool) - drawn, drawn)
 
+    async def free(self, most: int) -> int:
+        return min(most, (await self.counts()).free)
+
     async def open_allotment(self) -> Allotment | None:
         return next((one for one, received in self._kept.allotments.items() if not received), None)
 

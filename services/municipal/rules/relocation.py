@@ -41,6 +41,7 @@ def relocate(
             raise refusals.NothingChanged("give another address, or report a change of household")
     if household is None and _is_whole_household(situation, movers):
         changes = [_moved(one, address, stamp, one.household, one.relation) for one in movers]
+        changes += head_those_who_stay(situation, movers, new_head, stamp)
         return situation.settle(changes, _REASON, stamp)
     entered = _entered(situation, household, movers, address, new_id)
     changes = [

@@ -62,13 +62,18 @@ class PostgresCodes:
         return drawn
 
     async def counts(self) -> PoolCounts:
-        """Counts the pool."""
+        """Counts the whole pool, which takes time when it is large."""
         row = (
             await self._connection.execute(
                 select(func.count().filter(_FREE), func.count().filter(~_FREE)).select_from(code_pool)
             )
         ).one()
         return PoolCounts(row[0], row[1])
+
+    async def free(self, most: int) -> int:
+        """Counts undrawn codes, up to `most`."""
+        some = select(code_pool.c.resident_code).where(_FREE).limit(most).subquery()
+        return await self._connection.scalar(select(func.count()).select_from(some)) or 0
 
     async def open_allotment(self) -> Allotment | None:
         """Returns an allotment that was asked for and not yet received."""

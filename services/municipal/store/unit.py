@@ -79,7 +79,11 @@ class Codes(Protocol):
         ...
 
     async def counts(self) -> PoolCounts:
-        """Counts the pool."""
+        """Counts the whole pool, which takes time when it is large."""
+        ...
+
+    async def free(self, most: int) -> int:
+        """Counts undrawn codes, up to `most`."""
         ...
 
     async def open_allotment(self) -> Allotment | None:

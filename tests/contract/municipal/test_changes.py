@@ -104,6 +104,12 @@ async def test_a_relocation_that_goes_nowhere_is_refused(desk: Desk) -> None:
     assert await desk.refusal(elsewhere) == "ADDRESS_DIFFERS"
 
 
+async def test_a_new_head_is_not_named_where_everybody_moves(desk: Desk) -> None:
+    head, wife = await desk.family("妻")
+
+    assert await desk.refusal(make_relocation(head, wife, new_head=wife.name)) == "HEAD_STAYS"
+
+
 async def test_relocations_keep_the_days_in_order(desk: Desk) -> None:
     (resident,) = await desk.move_in(act=make_act(date(2026, 3, 10)))
 

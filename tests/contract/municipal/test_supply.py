@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -65,6 +66,23 @@ async def test_a_pool_that_is_not_low_is_left_alone(store: Store) -> None:
     assert not agency.allotted
 
 
+async def test_the_supply_goes_on_when_the_agency_was_away(store: Store) -> None:
+    agency = Agency(lose=2)
+    before = await free(store)
+    supply = make_supply(store, agency, low=before + 1)
+
+    running = asyncio.create_task(supply.run())
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if await free(store) > before:
+            break
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert await free(store) == before + 7
+    assert len(agency.allotted) == 1
+
+
 async def test_a_lost_answer_loses_no_codes(store: Store) -> None:
     agency = Agency(lose=1)
     before = await free(store)
@@ -77,6 +95,14 @@ async def test_a_lost_answer_loses_no_codes(store: Store) -> None:
     async with store.begin() as unit:
         assert set(await unit.codes.unissued(codes)) == set(codes)
     assert await free(store) == before + 7
+
+
+async def test_undrawn_codes_are_counted_up_to_what_is_asked(store: Store) -> None:
+    everything = await free(store)
+
+    async with store.begin() as unit:
+        assert await unit.codes.free(3) == min(3, everything)
+        assert await unit.codes.free(everything + 10) == everything
 
 
 async def test_codes_received_twice_are_in_the_pool_once(store: Store) -> None:
