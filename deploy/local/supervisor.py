@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc.aio
 from rich.console import Console
@@ -159,6 +159,9 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in named))
         await asyncio.gather(*(child.stop() for child in self._children if child.spec.name == "postgres"))
         await asyncio.gather(*(channel.close() for channel in self._channels))
+        with suppress(OSError):
+            # Not there when the start ended early, and not empty when the server had to be killed.
+            self._layout.socket_directory.rmdir()
         self._become(Phase.FAILED if self._state.failure else Phase.STOPPED)
 
     @asynccontextmanager
