@@ -23,7 +23,7 @@ UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
 LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 
 .PHONY: help setup proto demo up down status test unit contract integration e2e house fmt fmt-check lint types arch \
-	docs-check breaking check bench lock clean
+	docs docs-check breaking check bench lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9 -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -110,8 +110,12 @@ arch: setup ## import contracts
 	@$(BIN)/lint-imports --no-cache > build/arch.txt || { cat build/arch.txt >&2; exit 1; }
 	@grep '^Contracts' build/arch.txt
 
-docs-check: setup ## links of the documents
+docs: setup ## write docs/catalogue from the code
+	@$(PY) -m tools.gen_catalogue
+
+docs-check: setup ## links of the documents, catalogues in step with the code
 	@$(PY) -m tools.check_links
+	@$(PY) -m tools.gen_catalogue --check
 
 breaking: setup ## compare the protos with those of main
 	@$(PY) -m tools.breaking

@@ -1,0 +1,1 @@
+"""What the catalogues say, read from the code."""
