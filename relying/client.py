@@ -259,6 +259,7 @@ class _Sending:
         try:
             following = next(self._batches, None)
         except Exception as error:
+            # gRPC would swallow it here; `finish` raises it to the caller.
             self._failed = error
             following = None
         self._exhausted = following is None

@@ -77,6 +77,9 @@ class BulkConfirmation:
                 queue.put_nowait(task)
                 await permits.acquire()
         except Exception as error:
+            # The yielding side raises it, after the answers of the batches before.
+            if isinstance(error, Refusal):
+                error.facts |= {"affair": asking.grant.affair.affair_id, "case": asking.case}
             queue.put_nowait(error)
         else:
             queue.put_nowait(None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import grpc.aio
@@ -34,6 +35,8 @@ _ACTIONS = {
     Way.BULK: "CONFIRM_BULK",
     Way.CHANGES: "LIST_CHANGES",
 }
+_AFFAIR = re.compile(r"[a-z0-9@-]{1,32}")
+"""Form of what is repeated in a refusal's facts: an unknown affair is logged, but not any text at all."""
 _PAGE_DEFAULT = 100
 _PAGE_LIMIT = 1000
 
@@ -74,8 +77,9 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
     ) -> confirmation_pb.ConfirmByCodeResponse:
         """Looks up a resident by code; see the proto."""
         asking = self._gate(current_call(), request.purpose, Way.BY_CODE)
-        code = read_code(request.resident_code, "resident_code")
-        asserted = read_asserted(request.asserted, "asserted") if request.HasField("asserted") else None
+        with _told(asking):
+            code = read_code(request.resident_code, "resident_code")
+            asserted = read_asserted(request.asserted, "asserted") if request.HasField("asserted") else None
         question = Question(asking, asking.call.request, code, asserted, subject=code)
         answered = await self._by_code.submit(question)
         return confirmation_pb.ConfirmByCodeResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
@@ -85,7 +89,8 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
     ) -> confirmation_pb.ConfirmByAttributesResponse:
         """Looks for the resident with these four attributes; see the proto."""
         asking = self._gate(current_call(), request.purpose, Way.BY_ATTRIBUTES)
-        asserted = read_asserted(request.asserted, "asserted")
+        with _told(asking):
+            asserted = read_asserted(request.asserted, "asserted")
         answered = await self._by_attributes.submit(Question(asking, asking.call.request, asserted=asserted))
         return confirmation_pb.ConfirmByAttributesResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
 
@@ -107,11 +112,8 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
     ) -> confirmation_pb.ListChangesResponse:
         """Lists what changed for given residents since a position; see the proto."""
         asking = self._gate(current_call(), request.purpose, Way.CHANGES)
-        if len(request.resident_codes) > CODES_LIMIT:
-            raise TooManyCodes("ask about fewer residents at a time", limit=CODES_LIMIT)
-        if request.since_position < 0 or request.page_size < 0:
-            raise FieldMalformed("give numbers from 0", field="since_position, page_size", form="NEGATIVE")
-        codes = [read_code(digits, f"resident_codes[{place}]") for place, digits in enumerate(request.resident_codes)]
+        with _told(asking):
+            codes = _codes(request)
         limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_LIMIT)
         async with self._database.lane() as lane:
             lines = await PostgresLookUps(lane).changes(codes, request.since_position, limit)
@@ -155,6 +157,8 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
             grant = decide(self._purposes, call.peer.name, purpose.affair_id, way, today)
         except Refusal as refusal:
             refusal.facts["case"] = case
+            if _AFFAIR.fullmatch(purpose.affair_id):
+                refusal.facts["affair"] = purpose.affair_id
             raise
         return Asking(call, request_id or call.request_id, grant, case, _ACTIONS[way])
 
@@ -171,6 +175,24 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
             candidates = await PostgresLookUps(lane).by_attributes(asked)
             releases = [by_attributes(*pair) for pair in zip(questions, candidates, strict=True)]
             return await self._recorder.answer(lane.connection, questions, releases)
+
+
+@contextmanager
+def _told(asking: Asking) -> Iterator[None]:
+    """Lets a refusal after the gate carry its affair and case to the log."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.facts |= {"affair": asking.grant.affair.affair_id, "case": asking.case}
+        raise
+
+
+def _codes(request: confirmation_pb.ListChangesRequest) -> list[str]:
+    if len(request.resident_codes) > CODES_LIMIT:
+        raise TooManyCodes("ask about fewer residents at a time", limit=CODES_LIMIT)
+    if request.since_position < 0 or request.page_size < 0:
+        raise FieldMalformed("give numbers from 0", field="since_position, page_size", form="NEGATIVE")
+    return [read_code(digits, f"resident_codes[{place}]") for place, digits in enumerate(request.resident_codes)]
 
 
 def _changes_response(

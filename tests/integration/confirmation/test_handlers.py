@@ -141,8 +141,34 @@ async def test_a_refusal_names_affair_case_and_article(node: Node, pension: Rely
         await pension.confirm("b1-98", CASE, CODE)
 
     assert refused.value.facts["affair"] == "b1-98"
+    assert node.recorded[0][1].facts["case"] == CASE
     assert refused.value.facts["case"] == CASE
     assert refused.value.facts["article"].startswith("住民基本台帳法")
+
+
+async def test_a_refusal_after_the_gate_names_affair_and_case_too(node: Node, pension: RelyingClient) -> None:
+    for asking in (
+        pension.confirm("b1-19", CASE, "00000000018"),
+        anext(pension.changes("b1-19", CASE, ["00000000018"])),
+        anext(pension.bulk("b1-19", CASE, [questions(*[1] * 1001)])),
+        pension.confirm("b9-99", CASE, CODE),
+    ):
+        with pytest.raises(Refused):
+            await asking
+
+    named = [(told.facts.get("affair"), told.facts.get("case"), told.reason) for _, told in node.recorded]
+    assert set(named) == {
+        ("b1-19", CASE, "FIELD_MALFORMED"),
+        ("b1-19", CASE, "BATCH_TOO_LARGE"),
+        ("b9-99", CASE, "PURPOSE_UNKNOWN"),
+    }
+
+
+async def test_an_affair_of_no_form_is_not_repeated(node: Node, pension: RelyingClient) -> None:
+    with pytest.raises(Refused) as refused:
+        await pension.confirm("山田太郎" * 100, CASE, CODE)
+
+    assert (refused.value.reason, "affair" in refused.value.facts) == ("PURPOSE_UNKNOWN", False)
 
 
 async def test_asking_in_another_way_is_refused(connect: object, pension: RelyingClient) -> None:
