@@ -66,7 +66,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
             }.items()
         ),
         "reflection = true",
-        f"require_post_quantum = {str(topology.require_post_quantum).lower()}",
+        f"classical_callers = {str(topology.classical_callers).lower()}",
         *([f"purposes = {_quoted(str(_PURPOSES))}"] if node.identity.tier in _CONFIRMING else []),
         "",
         "[neighbours]",

@@ -61,7 +61,7 @@ class Topology:
     """A whole federation; nodes stand in the order in which they start."""
 
     trust_domain_root: str
-    require_post_quantum: bool
+    classical_callers: bool
     """Whether nodes refuse peers that do not negotiate X25519MLKEM768."""
     nodes: tuple[Node, ...]
     relying: tuple[Relying, ...]
@@ -113,11 +113,11 @@ def load(path: Path) -> Topology:
 
 def parse(table: Mapping[str, Any]) -> Topology:
     """Makes a topology of parsed TOML; refuses TOPOLOGY_MALFORMED and TOPOLOGY_CODE_MALFORMED."""
-    optional = {"require_post_quantum", "node", "relying", "auditor"}
+    optional = {"classical_callers", "node", "relying", "auditor"}
     _only(table, "the file", required={"trust_domain_root"}, optional=optional)
-    post_quantum = table.get("require_post_quantum", True)
-    if not isinstance(post_quantum, bool):
-        raise TopologyMalformed("say true or false", where="require_post_quantum")
+    classical = table.get("classical_callers", False)
+    if not isinstance(classical, bool):
+        raise TopologyMalformed("say true or false", where="classical_callers")
     root = table["trust_domain_root"]
     if not isinstance(root, str) or not _DOMAIN.fullmatch(root):
         raise TopologyMalformed("give a lower-case DNS name, such as juki.example", where="trust_domain_root")
@@ -131,7 +131,7 @@ def parse(table: Mapping[str, Any]) -> Topology:
         raise TopologyMalformed("add an [[auditor]] stanza: status is read as `auditor/<id>`", where="auditor")
     return Topology(
         trust_domain_root=root,
-        require_post_quantum=post_quantum,
+        classical_callers=classical,
         nodes=tuple(_with_neighbours(node, nodes) for node in nodes),
         relying=tuple(relying),
         auditors=tuple(auditors),

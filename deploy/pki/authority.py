@@ -22,7 +22,7 @@ from deploy.pki.settings import CeremonySettings, load_settings
 from deploy.pki.transcript import Entry, Transcript
 from deploy.pki.trust import TrustDirectory
 from services.foundation.clock import Clock, SystemClock
-from services.foundation.identity import IdentityMalformed, NodeId, log_origin, node_id, parse_spiffe_id
+from services.foundation.identity import SERVING, IdentityMalformed, NodeId, log_origin, node_id, parse_spiffe_id
 
 __all__ = ["CeremonySettings", "Held", "Pki", "load_settings"]
 
@@ -85,7 +85,7 @@ class Pki:
             authority.issuer()
             keys = self._keys(node)
             keys.make()
-            if node.tier in profiles.SERVING:
+            if node.tier in SERVING:
                 self._complete_server(node, authority, keys, now)
             held = keys.tls_certificate()
             if held is None or (self._is_due(held, self.settings.tls_renewal) and not _is_revoked(held, authority)):

@@ -10,10 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.pki.settings import CeremonySettings
-from services.foundation.identity import NodeId, Tier
-
-SERVING = frozenset({Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY})
-"""The tiers whose nodes serve, and so have names to be reached by, an audit log, and events to sign."""
+from services.foundation.identity import SERVING, NodeId
 
 _LOOPBACK = ipaddress.ip_address("127.0.0.1")
 _EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))

@@ -28,6 +28,10 @@ class Tier(StrEnum):
     """Somebody who reads audit logs; calls, never serves."""
 
 
+SERVING = frozenset({Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY})
+"""The tiers whose nodes serve, and so have names to be reached by, an audit log, and events to sign."""
+
+
 class IdentityMalformed(Refusal):
     """A certificate's URI is not the SPIFFE id of a peer of this network."""
 

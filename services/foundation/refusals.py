@@ -1,4 +1,4 @@
-"""What a refusal is: a kind, a stable reason, a sentence, and facts; no transport in it, so that rules may raise one."""
+"""What a refusal is: a kind, a stable reason, a sentence, and facts; no transport in it, so rules may raise one."""
 
 from __future__ import annotations
 

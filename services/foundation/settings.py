@@ -51,8 +51,8 @@ class NodeConfig:
     reflection: bool = False
     """Whether the server describes its own methods, for grpcurl; off in production."""
 
-    require_post_quantum: bool = True
-    """Whether a peer that did not negotiate X25519MLKEM768 is refused."""
+    classical_callers: bool = False
+    """Whether counters, relying bodies and auditors may connect without X25519MLKEM768; nodes never may."""
 
     require_fresh_lists: bool = False
     """Whether a peer is refused when its issuer's revocation list is missing or past its next update."""

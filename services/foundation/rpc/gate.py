@@ -53,7 +53,7 @@ class Gate(grpc.aio.ServerInterceptor):
         access: Access,
         recorder: Recorder,
         *,
-        require_post_quantum: bool = True,
+        classical_callers: bool = False,
         longest_deadline: timedelta = timedelta(hours=1),
         message_bytes: Mapping[str, int] | None = None,
         telemetry: Telemetry | None = None,
@@ -61,7 +61,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self.trust = trust
         self.access: Access = {**COMMON, **access}
         self._node = node
-        self._guard = Guard(trust, require_post_quantum=require_post_quantum)
+        self._guard = Guard(trust, classical_callers=classical_callers)
         self._recorder = recorder
         self._domain = f"{node.tier.value}.{trust.root}"
         self._longest_seconds = longest_deadline.total_seconds()
@@ -91,7 +91,7 @@ class Gate(grpc.aio.ServerInterceptor):
             trust,
             access,
             recorder,
-            require_post_quantum=config.require_post_quantum,
+            classical_callers=config.classical_callers,
             longest_deadline=timedelta(seconds=config.longest_deadline_seconds),
             message_bytes=message_bytes,
             telemetry=telemetry,

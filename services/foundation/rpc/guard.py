@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.foundation.clock import Clock, SystemClock
-from services.foundation.identity import NodeId, parse_spiffe_id
+from services.foundation.identity import SERVING, NodeId, parse_spiffe_id
 from services.foundation.rpc.refusals import (
     CertificateExpired,
     CertificateNotALeaf,
@@ -59,9 +59,9 @@ class Guard:
     The certificate is judged once for each generation of the trust store; after that a call costs two comparisons.
     """
 
-    def __init__(self, trust: TrustStore, *, require_post_quantum: bool = True, clock: Clock | None = None) -> None:
+    def __init__(self, trust: TrustStore, *, classical_callers: bool = False, clock: Clock | None = None) -> None:
         self._trust = trust
-        self._require_post_quantum = require_post_quantum
+        self._classical_callers = classical_callers
         self._clock = clock or SystemClock()
         self._judged: OrderedDict[tuple[bytes, bytes], _Judged] = OrderedDict()
 
@@ -70,14 +70,16 @@ class Guard:
         version, group = _one(connection, "ssl_tls_version"), _one(connection, "ssl_negotiated_key_exchange_group")
         if version != b"TLSv1.3":
             raise TlsTooOld("connect with TLS 1.3", version=version.decode())
-        if group != POST_QUANTUM_GROUP and self._require_post_quantum:
-            raise KeyExchangeNotPostQuantum("offer the key-exchange group X25519MLKEM768", group=group.decode())
+        if group != POST_QUANTUM_GROUP and not self._classical_callers:
+            raise _not_post_quantum(group)
         pem = _one(connection, "x509_pem_cert"), _one(connection, "x509_pem_cert_chain")
         judged = self._judged.get(pem)
         if judged is None or judged.generation != self._trust.generation:
             judged = self._remember(pem)
         if not judged.valid_from <= self._clock.now() <= judged.valid_until:
             raise CertificateExpired("connect again with the node's present certificate", peer=judged.identity.name)
+        if group != POST_QUANTUM_GROUP and judged.identity.tier in SERVING:
+            raise _not_post_quantum(group)
         return Peer(judged.identity, "TLSv1.3", group.decode())
 
     def _remember(self, pem: tuple[bytes, bytes]) -> _Judged:
@@ -108,6 +110,10 @@ def _judge(leaf_pem: bytes, chain_pem: bytes, trust: TrustStore) -> _Judged:
         max(leaf.not_valid_before_utc, issuer.not_valid_before_utc),
         min(leaf.not_valid_after_utc, issuer.not_valid_after_utc),
     )
+
+
+def _not_post_quantum(group: bytes) -> KeyExchangeNotPostQuantum:
+    return KeyExchangeNotPostQuantum("offer the key-exchange group X25519MLKEM768", group=group.decode())
 
 
 def _single_uri(leaf: x509.Certificate) -> str:

@@ -28,8 +28,8 @@ async def reason(node: Node, pair: Pair) -> str:
         return (await refused(Stub(channel).say(Words(text="a"), timeout=5))).reason
 
 
-async def raw_answer(node: Node, newest: ssl.TLSVersion) -> tuple[str, bytes]:
-    pair, root = node.network.leaf(CALLER), node.network.root.leaf_pem
+async def raw_answer(node: Node, newest: ssl.TLSVersion, caller: str = CALLER) -> tuple[str, bytes]:
+    pair, root = node.network.leaf(caller), node.network.root.leaf_pem
     return await asyncio.to_thread(ask, node.port, pair, root, f"/{NAME}/Say", newest=newest)
 
 
@@ -196,12 +196,14 @@ async def test_a_server_with_another_identity_is_not_spoken_to(node: Node) -> No
     assert node.echo.seen == []
 
 
-async def test_a_classical_group_is_served_where_the_settings_say_so(network: Network) -> None:
-    async with running(network, require_post_quantum=False) as node:
-        _, answer = await raw_answer(node, ssl.TLSVersion.TLSv1_3)
+async def test_a_classical_group_of_a_peer_that_only_calls_passes_where_the_settings_say_so(network: Network) -> None:
+    async with running(network, classical_callers=True) as node:
+        _, answer = await raw_answer(node, ssl.TLSVersion.TLSv1_3, "counter/131016-1")
+        _, of_a_node = await raw_answer(node, ssl.TLSVersion.TLSv1_3)
 
-    # The empty message lacks its REQUIRED field: the call came past the guard.
-    assert b"FIELD_MISSING" in answer
+    # The counter came past the guard, to the access table.
+    assert b"METHOD_NOT_PERMITTED" in answer
+    assert b"KEY_EXCHANGE_NOT_POST_QUANTUM" in of_a_node
 
 
 async def test_a_strict_node_refuses_peers_whose_revocation_list_is_missing(network: Network) -> None:

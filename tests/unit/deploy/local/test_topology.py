@@ -129,10 +129,10 @@ def test_a_database_of_one_s_own_needs_both_roles(table: dict[str, Any]) -> None
 
 
 def test_post_quantum_key_exchange_is_required_unless_the_file_says_otherwise(table: dict[str, Any]) -> None:
-    del table["require_post_quantum"]
-    assert topology.parse(table).require_post_quantum
+    del table["classical_callers"]
+    assert not topology.parse(table).classical_callers
 
-    table["require_post_quantum"] = "no"
+    table["classical_callers"] = "no"
     with pytest.raises(TopologyMalformed):
         topology.parse(table)
 

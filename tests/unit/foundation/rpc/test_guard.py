@@ -43,8 +43,8 @@ def connection(pair: Pair, **other: bytes) -> dict[str, list[bytes]]:
     return {name: [value] for name, value in facts.items() if value}
 
 
-def reason(network: Network, pair: Pair, *, fresh: bool = False, strict: bool = True, **other: bytes) -> str:
-    guard = Guard(TrustStore(network.trust, ROOT, require_fresh_lists=fresh), require_post_quantum=strict)
+def reason(network: Network, pair: Pair, *, fresh: bool = False, **other: bytes) -> str:
+    guard = Guard(TrustStore(network.trust, ROOT, require_fresh_lists=fresh))
     with pytest.raises(Refusal) as refused:
         guard.identify(connection(pair, **other))
     return refused.value.reason
@@ -68,12 +68,21 @@ def test_a_classical_group_is_refused(network: Network, group: bytes) -> None:
     assert found == "KEY_EXCHANGE_NOT_POST_QUANTUM"
 
 
-def test_a_classical_group_is_let_in_where_the_settings_say_so(network: Network) -> None:
-    guard = Guard(TrustStore(network.trust, ROOT), require_post_quantum=False)
+def test_a_classical_group_of_a_peer_that_only_calls_is_let_in_where_the_settings_say_so(network: Network) -> None:
+    guard = Guard(TrustStore(network.trust, ROOT), classical_callers=True)
 
-    peer = guard.identify(connection(network.leaf(CALLER), ssl_negotiated_key_exchange_group=b"X25519"))
+    peer = guard.identify(connection(network.leaf("counter/131016-1"), ssl_negotiated_key_exchange_group=b"X25519"))
 
     assert peer.tls_group == "X25519"
+
+
+def test_a_classical_group_of_a_node_is_refused_whatever_the_settings_say(network: Network) -> None:
+    guard = Guard(TrustStore(network.trust, ROOT), classical_callers=True)
+
+    with pytest.raises(Refusal) as refused:
+        guard.identify(connection(network.leaf("municipal/131016"), ssl_negotiated_key_exchange_group=b"X25519"))
+
+    assert refused.value.reason == "KEY_EXCHANGE_NOT_POST_QUANTUM"
 
 
 def test_an_authority_is_no_peer(network: Network) -> None:
