@@ -24,9 +24,9 @@ _TOKYO = Roles("prefecture_13", "cc33", "dd44")
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Iterator[Layout]:
+def layout(place: Path) -> Iterator[Layout]:
     # A deep checkout, whose paths are longer than a socket's may be.
-    layout = Layout(tmp_path / ("deep" * 20) / ("deeper" * 15))
+    layout = Layout(place / ("deep" * 20) / ("deeper" * 15))
     yield layout
     if layout.socket_directory.exists():
         layout.socket_directory.rmdir()

@@ -89,8 +89,8 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    run = Run(tmp_path)
+def run(place: Path) -> Iterator[Run]:
+    run = Run(place)
     yield run
     run.do("down")
     assert run.is_gone()
