@@ -16,7 +16,7 @@ IMAGE = Path("build/head.binpb")
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ACTION = re.compile(r"[A-Z]+(_[A-Z]+)*")
 _SERVICE, _METHOD = 6, 2
-"""Numbers of the fields `service` of a file's descriptor and `method` of a service's, of which paths to comments consist."""
+"""Numbers of the descriptor fields `service` and `method`, of which paths to comments consist."""
 _RECEIPT = ".juki.common.v1.AuditReceipt"
 _RECORDING = ("entry", "_record")
 """What is called with the name of an action: `Journal.entry`, and the exchange's `Record`."""

@@ -13,6 +13,7 @@ from juki.exchange.v1 import exchange_service_pb2_grpc as exchange_grpc
 from services.foundation.exchange.messages import Delivery
 from services.foundation.exchange.rules import Cursor
 from services.foundation.refusals import Kind, Refusal
+from services.foundation.rpc.refusals import NeighbourUnreachable
 from services.foundation.rpc.status import RemoteRefusal, refusal_of
 
 
@@ -26,13 +27,6 @@ class Neighbour(Protocol):
     async def deliver(self, deliveries: Sequence[Delivery], certificates: Sequence[bytes]) -> int:
         """Delivers envelopes in order, with DER certificates that may be new; returns the last sequence received."""
         ...
-
-
-class NeighbourUnreachable(Refusal):
-    """The neighbour does not answer, or not in time."""
-
-    kind = Kind.UNREACHABLE
-    reason = "NEIGHBOUR_UNREACHABLE"
 
 
 class GrpcNeighbour:
@@ -75,5 +69,5 @@ def _refusal(error: grpc.aio.AioRpcError) -> Refusal:
         return refusal
     code = error.code()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
-        return NeighbourUnreachable("wait for the neighbour", code=code.name)
+        return NeighbourUnreachable("wait for the neighbour", status=code.name)
     return RemoteRefusal(Kind.WRONG_STATE, f"NEIGHBOUR_{code.name}", "look at the neighbour's own log", {})

@@ -11,13 +11,14 @@ from services.foundation.db.engine import Database, raw
 from services.foundation.exchange.envelope import EnvelopeSigner
 from services.foundation.exchange.inbox import Inbox
 from services.foundation.exchange.messages import Accepted, Applied, Delivery, Outcome, ReceiveResult
-from services.foundation.exchange.neighbour import Neighbour, NeighbourUnreachable
+from services.foundation.exchange.neighbour import Neighbour
 from services.foundation.exchange.outbox import Outbox, OutgoingMessage
 from services.foundation.exchange.outbox_reader import PostgresOutboxReader
 from services.foundation.exchange.rules import Cursor
 from services.foundation.exchange.sender import Sender
 from services.foundation.exchange.signers import Signers
 from services.foundation.identity import NodeId
+from services.foundation.rpc.refusals import NeighbourUnreachable
 from tests.streams import FixedClock, NotYet, change, line_of
 
 _INSERT = "INSERT INTO register (code, note) VALUES ($1, $2)"

@@ -10,13 +10,13 @@ import pytest
 from services.foundation.db.refusals import RaceLost
 from services.foundation.exchange.envelope import NO_HASH
 from services.foundation.exchange.messages import Delivery
-from services.foundation.exchange.neighbour import NeighbourUnreachable
 from services.foundation.exchange.outbox import Outbox
 from services.foundation.exchange.outbox_reader import Outgoing
 from services.foundation.exchange.refusals import Equivocation, SequenceGap, SignerUnknown
 from services.foundation.exchange.rules import Cursor
 from services.foundation.exchange.sender import IDLE_SECONDS, Sender
 from services.foundation.refusals import Refusal
+from services.foundation.rpc.refusals import NeighbourUnreachable
 from tests.doubles.exchange import MemoryOutboxReader
 from tests.streams import CITY, FixedClock, Pki, Stream
 

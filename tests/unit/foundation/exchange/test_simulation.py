@@ -17,13 +17,13 @@ import pytest
 
 from services.foundation.exchange.inbox_store import InboxStore
 from services.foundation.exchange.messages import Delivery
-from services.foundation.exchange.neighbour import NeighbourUnreachable
 from services.foundation.exchange.outbox import Outbox
 from services.foundation.exchange.outbox_reader import Outgoing
 from services.foundation.exchange.refusals import SequenceGap
 from services.foundation.exchange.rules import Cursor
 from services.foundation.exchange.sender import Sender
 from services.foundation.identity import NodeId
+from services.foundation.rpc.refusals import NeighbourUnreachable
 from tests.doubles.exchange import CrashPoint, MemoryInbox, MemoryOutboxReader
 from tests.doubles.receiving import Receiving
 from tests.streams import CITY, TOWN, FixedClock, Pki, Stream, Tier, signers_of
