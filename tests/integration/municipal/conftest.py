@@ -42,7 +42,12 @@ class Running:
             (keys / "tls.key").read_bytes(),
             (keys / "tls.crt").read_bytes(),
         )
-        options = [("grpc.ssl_target_name_override", node_id(CITY.name, ROOT).dns_name)]
+        options = [
+            ("grpc.ssl_target_name_override", node_id(CITY.name, ROOT).dns_name),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 100),
+        ]
         return grpc.aio.secure_channel(f"localhost:{self.port}", credentials, options)
 
 
