@@ -63,6 +63,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
                 "keys": str(layout.keys(node.identity)),
                 "trust": str(layout.trust),
                 "log_directory": str(layout.node(node.identity) / "log"),
+                "otlp_endpoint": topology.otlp_endpoint,
             }.items()
         ),
         "reflection = true",

@@ -66,6 +66,8 @@ class Topology:
     nodes: tuple[Node, ...]
     relying: tuple[Relying, ...]
     auditors: tuple[NodeId, ...]
+    otlp_endpoint: str = ""
+    """Where the nodes send traces and metrics, `http://host:port`; nowhere when empty."""
 
     @property
     def agency(self) -> Node:
@@ -113,11 +115,12 @@ def load(path: Path) -> Topology:
 
 def parse(table: Mapping[str, Any]) -> Topology:
     """Makes a topology of parsed TOML; refuses TOPOLOGY_MALFORMED and TOPOLOGY_CODE_MALFORMED."""
-    optional = {"classical_callers", "node", "relying", "auditor"}
+    optional = {"classical_callers", "otlp_endpoint", "node", "relying", "auditor"}
     _only(table, "the file", required={"trust_domain_root"}, optional=optional)
     classical = table.get("classical_callers", False)
     if not isinstance(classical, bool):
         raise TopologyMalformed("say true or false", where="classical_callers")
+    _strings(table, "the file", ("otlp_endpoint",))
     root = table["trust_domain_root"]
     if not isinstance(root, str) or not _DOMAIN.fullmatch(root):
         raise TopologyMalformed("give a lower-case DNS name, such as juki.example", where="trust_domain_root")
@@ -135,6 +138,7 @@ def parse(table: Mapping[str, Any]) -> Topology:
         nodes=tuple(_with_neighbours(node, nodes) for node in nodes),
         relying=tuple(relying),
         auditors=tuple(auditors),
+        otlp_endpoint=table.get("otlp_endpoint", ""),
     )
 
 

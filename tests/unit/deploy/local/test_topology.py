@@ -137,6 +137,17 @@ def test_post_quantum_key_exchange_is_required_unless_the_file_says_otherwise(ta
         topology.parse(table)
 
 
+def test_nodes_send_telemetry_where_the_file_says(table: dict[str, Any]) -> None:
+    assert topology.parse(table).otlp_endpoint == ""
+
+    table["otlp_endpoint"] = "http://127.0.0.1:4317"
+    assert topology.parse(table).otlp_endpoint == "http://127.0.0.1:4317"
+
+    table["otlp_endpoint"] = 4317
+    with pytest.raises(TopologyMalformed):
+        topology.parse(table)
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     broken = tmp_path / "topology.toml"
     for content in (b"[[node", b"\xff\xfe"):
