@@ -45,6 +45,7 @@ def test_a_move_out_is_planned_within_the_days_of_the_setting(most: int, ahead: 
         ("131016", date(2026, 4, 1), "MUNICIPALITY_IS_OWN"),
         ("141992", date(2026, 4, 1), "MUNICIPALITY_UNKNOWN"),
         ("112208", date(2001, 5, 1), "MUNICIPALITY_ABOLISHED"),
+        ("111007", date(2001, 4, 30), "MUNICIPALITY_NOT_YET"),
         ("141011", date(2026, 4, 1), "MUNICIPALITY_KEEPS_NO_REGISTER"),
     ],
 )
