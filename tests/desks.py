@@ -58,10 +58,7 @@ async def postgres_desk(urls: DatabaseUrls) -> AsyncIterator[Desk]:
 
     async def count_rows() -> dict[str, int]:
         async with database.begin() as connection:
-            return {
-                name: await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0
-                for name in _TABLES
-            }
+            return {name: await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in _TABLES}
 
     async def sent() -> list[change_pb2.ChangeEvent]:
         async with database.begin() as connection:

@@ -64,7 +64,7 @@ class CodeSupply:
         codes = await self._agency.allot(allotment)
         async with self._store.begin() as unit:
             await unit.codes.receive(allotment, codes)
-        _log.info("code_pool.topped_up", extra={"codes": len(codes)})
+        _log.info("code_pool.topped_up", extra={"count": len(codes)})
         return len(codes)
 
     async def _next_allotment(self) -> Allotment | None:
