@@ -1,1 +1,1 @@
-"""Jukinet's services: two base rooms (`foundation`, `vocabulary`), what the upper tiers share (`confirmation`), and a room per tier."""
+"""Jukinet's services: two base rooms (`foundation`, `vocabulary`), what the upper tiers share, and a room per tier."""
