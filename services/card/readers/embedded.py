@@ -24,7 +24,7 @@ class Insertable(Protocol):
         ...
 
     def process(self, raw: bytes) -> bytes:
-        """Answers one serialized command; never raises for what a terminal sends, and raises OSError when it is mute."""
+        """Answers one serialized command, whatever a terminal sends; raises OSError when it is mute."""
         ...
 
     def reset(self) -> None:
