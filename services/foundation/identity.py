@@ -20,6 +20,8 @@ class Tier(StrEnum):
     """A prefecture (都道府県)."""
     AGENCY = "agency"
     """The designated agency (指定情報処理機関)."""
+    CARD = "card"
+    """A card node (カードノード) at a municipality's counter, with the readers that stand there."""
     COUNTER = "counter"
     """A terminal of a municipality's counter (窓口端末); calls, never serves."""
     RELYING = "relying"
@@ -28,7 +30,7 @@ class Tier(StrEnum):
     """Somebody who reads audit logs; calls, never serves."""
 
 
-SERVING = frozenset({Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY})
+SERVING = frozenset({Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY, Tier.CARD})
 """The tiers whose nodes serve, and so have names to be reached by, an audit log, and events to sign."""
 
 
@@ -68,7 +70,7 @@ class NodeId:
 
 def trust_domain_of(tier: Tier, code: str, root: str) -> str:
     """Returns the trust domain under `root` that may vouch for a peer: its prefecture's, or the nation's."""
-    if tier in (Tier.MUNICIPAL, Tier.PREFECTURE, Tier.COUNTER):
+    if tier in (Tier.MUNICIPAL, Tier.PREFECTURE, Tier.COUNTER, Tier.CARD):
         return f"{code[:2]}.{root}"
     return f"national.{root}"
 

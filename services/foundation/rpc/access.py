@@ -20,7 +20,9 @@ class Kin(Enum):
     WITHIN = auto()
     """The caller belongs to the node: a counter to its municipality, a municipality to its prefecture."""
     ABOVE = auto()
-    """The node belongs to the caller: a municipality's prefecture; the agency, to which every node belongs."""
+    """The node belongs to the caller: a card node's municipality, its prefecture; the agency, to which all belong."""
+    BESIDE = auto()
+    """The caller stands where the node stands: the terminal `counter/131016-1` beside the card node `card/131016-1`."""
     SELF = auto()
     """The caller is another process of the same node."""
 
@@ -41,6 +43,7 @@ Access = Mapping[str, frozenset[Grant]]
 """Full method names (`/package.Service/Method`) with those who may call them."""
 
 _NATIONAL = (Tier.AGENCY,)
+_AT_COUNTERS = (Tier.COUNTER, Tier.CARD)
 
 
 def anyone() -> frozenset[Grant]:
@@ -61,6 +64,11 @@ def within(*tiers: Tier) -> frozenset[Grant]:
 def above(*tiers: Tier) -> frozenset[Grant]:
     """Grants to the peers of the tiers to which the node belongs: its prefecture, the agency."""
     return frozenset(Grant(tier, Kin.ABOVE) for tier in tiers)
+
+
+def beside(*tiers: Tier) -> frozenset[Grant]:
+    """Grants to the peers of the tiers that have the node's own code: the terminal of the same counter."""
+    return frozenset(Grant(tier, Kin.BESIDE) for tier in tiers)
 
 
 def itself() -> frozenset[Grant]:
@@ -108,13 +116,14 @@ def _belongs(lower: NodeId, upper: NodeId) -> bool:
     if upper.tier in _NATIONAL:
         return lower.tier not in _NATIONAL
     if upper.tier is Tier.PREFECTURE:
-        return lower.tier in (Tier.MUNICIPAL, Tier.COUNTER) and lower.code.startswith(upper.code)
-    return upper.tier is Tier.MUNICIPAL and lower.tier is Tier.COUNTER and lower.code.startswith(f"{upper.code}-")
+        return lower.tier in (Tier.MUNICIPAL, *_AT_COUNTERS) and lower.code.startswith(upper.code)
+    return upper.tier is Tier.MUNICIPAL and lower.tier in _AT_COUNTERS and lower.code.startswith(f"{upper.code}-")
 
 
 _RELATED: Mapping[Kin, Callable[[NodeId, NodeId], bool]] = {
     Kin.ANY: lambda _caller, _node: True,
     Kin.WITHIN: _belongs,
     Kin.ABOVE: lambda caller, node: _belongs(node, caller),
+    Kin.BESIDE: lambda caller, node: caller.code == node.code and caller != node,
     Kin.SELF: lambda caller, node: caller == node,
 }
