@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from services.card.apdu import Command, Response, StatusWord
 from services.card.softcard.lifecycle import OPEN, State
@@ -120,26 +120,11 @@ PROPRIETARY = frozenset({0x80})
 EITHER = INTERINDUSTRY | PROPRIETARY
 
 
-class Applet(Protocol):
-    """An application as the card's runtime sees it: one selection of it on one logical channel."""
-
-    aid: bytes
-    prover: Prover
-    """Whom a session under SCP03 proves here."""
-
-    def process(self, command: Command, context: Context) -> Response:
-        """Does one command, already in the clear; raises `Denied`."""
-        ...
-
-    def is_ready(self) -> bool:
-        """Tells whether the application holds what it needs for the card to become active."""
-        ...
-
-
-class Table:
-    """An application as its table of rules; subclasses give `rules` and their memory."""
+class Applet:
+    """One selection of an application on one logical channel, as its table of rules; subclasses give `rules`."""
 
     prover: ClassVar[Prover] = Prover.ISSUER
+    """Whom a session under SCP03 proves here."""
 
     def __init__(self, aid: bytes, area: Area) -> None:
         self.aid = aid

@@ -6,10 +6,10 @@ from services.card import tlv
 from services.card.apdu import EXTENDED_LE, SHORT_LE, Command, Response, StatusWord
 from services.card.softcard.applet import (
     PROPRIETARY,
+    Applet,
     Context,
     Denied,
     Rule,
-    Table,
     anyone,
     issuer,
     require,
@@ -21,7 +21,7 @@ from services.card.softcard.memory import Area
 from services.card.softcard.pin import Pin
 
 
-class FileApplet(Table):
+class FileApplet(Applet):
     """An application with PINs and files, one of which is selected; subclasses say which and who may read."""
 
     def __init__(self, aid: bytes, area: Area, chip: Chip, pins: tuple[Pin, ...]) -> None:

@@ -1,0 +1,68 @@
+"""Which cards there are: blank, a resident's, an operator's; and how a blank one is produced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.card.securechannel import StaticKeys
+from services.card.softcard import jpki, jukinet, operator
+from services.card.softcard.keys import KeyStore
+from services.card.softcard.lifecycle import State
+from services.card.softcard.memory import Area, Memory, Storage
+from services.card.softcard.registry import DOMAIN, SYSTEM
+
+NUMBER_SIZE = 10
+"""Octets of a card number; it is also what keys are diversified by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A kind of card: the applications that its issuer installs, by name."""
+
+    name: str
+    applications: tuple[bytes, ...]
+
+
+BLANK = Profile("blank", ())
+RESIDENT = Profile("resident", (jukinet.AID, jpki.AID))
+OPERATOR = Profile("operator", (operator.AID,))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Production:
+    """What a blank card leaves production with: its number, and the transport keys that its issuer replaces.
+
+    There are no default keys: whoever makes cards chooses a set for each. Raises ValueError for a number that has not
+    ten octets or a key version that is not 1 to 127.
+    """
+
+    number: bytes
+    keys: StaticKeys
+    key_version: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.number) != NUMBER_SIZE or not 0x01 <= self.key_version <= 0x7F:
+            raise ValueError("a card number has ten octets, and a key version is 1 to 127")
+
+
+class _Unwritten:
+    """A storage before its first content."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def load(self) -> bytes:
+        return b""
+
+    def save(self, content: bytes) -> None:
+        self._storage.save(content)
+
+
+def produce(storage: Storage, production: Production) -> None:
+    """Makes a blank card in the storage, replacing whatever is there; raises `MemoryFault`."""
+    memory = Memory(_Unwritten(storage))
+    domain = Area(memory, DOMAIN)
+    Area(memory, SYSTEM).put("state", bytes((State.ISSUED,)))
+    domain.put("number", production.number)
+    KeyStore(domain).put_key_set(production.key_version, production.keys)
+    memory.commit()
