@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 import pytest
@@ -70,6 +71,34 @@ async def test_pages_follow_each_other_to_the_end(service: AuditService, filled:
 
     assert seen == list(range(310))
     assert page.next_index == 310
+
+
+class ArrivingAfterRead:
+    """A pool whose readers are followed at once by a new entry."""
+
+    def __init__(self, pool: Pool, arrive: Callable[[], Awaitable[object]]) -> None:
+        self._pool = pool
+        self._arrive = arrive
+
+    async def fetch(self, *arguments: Any) -> list[asyncpg.Record]:
+        rows = await self._pool.fetch(*arguments)
+        await self._arrive()
+        return rows
+
+    async def fetchval(self, *arguments: Any) -> Any:
+        return await self._pool.fetchval(*arguments)
+
+
+async def test_a_follower_at_the_end_misses_no_entry_that_comes_while_it_asks(
+    pool: Pool, app: Connection, store: TileStore, log: AuditLog
+) -> None:
+    await log.append(app, [make_entry()])
+    busy = ArrivingAfterRead(pool, lambda: log.append(app, [make_entry(1)]))
+    service = AuditService(cast("Pool", busy), store, SIGNER.vkey)
+
+    page = await service.ListEntries(pb.ListEntriesRequest(from_index=1), NOWHERE)
+
+    assert (len(page.entries), page.next_index) == (0, 1)
 
 
 async def test_a_page_of_large_entries_stays_below_the_limit_of_a_message(
