@@ -21,6 +21,9 @@ MESSAGE_BYTES = 2 * 1024 * 1024
 UNDER_WAY = 4
 """Batches of one stream that are read and not yet answered; then nothing more is read."""
 
+ANSWERED_AT_ONCE = 4
+"""Batches of all streams that are looked up at once, so that those who ask singly get a connection too."""
+
 _Answer = Callable[[list[Question]], Awaitable[list[Answered]]]
 _Requests = AsyncIterator[confirmation_pb.ConfirmBulkRequest]
 
@@ -30,6 +33,7 @@ class BulkConfirmation:
 
     def __init__(self, answer: _Answer) -> None:
         self._answer = answer
+        self._places = asyncio.Semaphore(ANSWERED_AT_ONCE)
 
     async def run(
         self, requests: _Requests, gate: Callable[[confirmation_pb.BulkHeader], Asking]
@@ -85,7 +89,8 @@ class BulkConfirmation:
             queue.put_nowait(None)
 
     async def _respond(self, number: int, questions: list[Question]) -> confirmation_pb.ConfirmBulkResponse:
-        answered = await self._answer(questions)
+        async with self._places:
+            answered = await self._answer(questions)
         return confirmation_pb.ConfirmBulkResponse(
             number=number,
             answers=[one.answer for one in answered],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -41,14 +42,15 @@ class Database:
     """The node's database.
 
     `url` is a PostgreSQL URL, `postgresql://user:password@host/database` or with `?host=/socket/directory`; several
-    hosts may be named for failover. At most `connections` serve transactions; lanes come on top, as many as are in use
-    at once. A statement that runs longer than `statement_seconds` is given up.
+    hosts may be named for failover. At most `connections` serve transactions, and as many again are lanes. A statement
+    that runs, or a lane that is waited for, longer than `statement_seconds` is given up.
     """
 
     def __init__(self, url: str, connections: int, *, statement_seconds: float = 30.0) -> None:
         self._url = url
         self._statement_seconds = statement_seconds
         self._idle: list[Lane] = []
+        self._lanes = asyncio.Semaphore(connections)
         self._closed = False
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
@@ -95,19 +97,24 @@ class Database:
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[Lane]:
-        """Lends a held connection, without a transaction; one is opened when none is free.
+        """Lends a held connection, without a transaction; waits while all are lent, so never take two at a time.
 
         It goes back with its prepared statements, unless the block raised or left a transaction open: then it is
         closed, and the next user gets a new one. Refuses like `begin`.
         """
         try:
-            lane = await self._take()
+            async with asyncio.timeout(self._statement_seconds):
+                await self._lanes.acquire()
             try:
-                yield lane
-            except BaseException:
-                lane.connection.terminate()
-                raise
-            self._give_back(lane)
+                lane = await self._take()
+                try:
+                    yield lane
+                except BaseException:
+                    lane.connection.terminate()
+                    raise
+                self._give_back(lane)
+            finally:
+                self._lanes.release()
         except Exception as error:
             _raise_refusal(error)
 

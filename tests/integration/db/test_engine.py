@@ -131,3 +131,35 @@ async def test_a_lane_whose_user_raised_is_not_lent_again(database: Database) ->
 
     async with database.lane() as lane:
         assert lane.connection is not first
+
+
+async def test_no_more_lanes_are_lent_at_once_than_there_are_connections(urls: DatabaseUrls) -> None:
+    database = Database(urls.app, 2)
+    lent = most = 0
+
+    async def work() -> None:
+        nonlocal lent, most
+        async with database.lane() as lane:
+            lent += 1
+            most = max(most, lent)
+            await lane.connection.execute("SELECT pg_sleep(0.01)")
+            lent -= 1
+
+    try:
+        await asyncio.gather(*(work() for _ in range(20)))
+    finally:
+        await database.close()
+    assert most == 2
+
+
+async def test_a_lane_that_does_not_become_free_is_refused_as_unreachable(urls: DatabaseUrls) -> None:
+    database = Database(urls.app, 1, statement_seconds=0.1)
+    try:
+        async with database.lane():
+            with pytest.raises(StoreUnreachable):
+                async with database.lane():
+                    pass
+        async with database.lane() as lane:
+            assert await lane.connection.fetchval("SELECT 1") == 1
+    finally:
+        await database.close()
