@@ -27,8 +27,8 @@ from services.foundation.refusals import Refusal
 
 _LINE_CONTEXT = b"juki-line/v1\x00"
 _WAIT_CONTEXT = b"juki-wait/v1\x00"
-_WAITING = (ResidentLiveElsewhere, RecordUnknown)
-"""Refusals that another change may lift."""
+_WAITING = (ResidentLiveElsewhere, RecordUnknown, ChangeOfAnotherMunicipality)
+"""Refusals that another change may lift; the last, when the sender's own entry of the resident is still held."""
 
 
 class Applier:
@@ -86,7 +86,11 @@ class Applier:
             if isinstance(refusal, _WAITING):
                 refusal.facts["wait_key"] = self.wait_key(ledger.present(change.about))
             return refusal
-        return Applied((self.wait_key(settled.record.resident_code),) if settled.opens else ())
+        if not settled.opens:
+            return Applied()
+        # What waits for a code that is given up is tried again too, and then waits for the one that followed.
+        codes = {settled.record.resident_code, settled.renamed_from} - {""}
+        return Applied(tuple(self.wait_key(one) for one in sorted(codes)))
 
     def wait_key(self, resident_code: str) -> str:
         """Names a resident for whose next change an envelope may wait."""

@@ -23,6 +23,7 @@ from tests.streams import FixedClock, Pki, signers_of
 from tests.unit.confirmation.makers import CHIYODA, HACHIOJI, NOW, attributes, change, code
 
 PKI = Pki("13.juki.example")
+CHUO = "131024"
 THERE = attributes(address="東京都八王子市元本郷町三丁目24番1号")
 
 
@@ -128,3 +129,40 @@ async def test_changes_after_a_change_of_code_follow_it(database: DatabaseUrls, 
 
     assert reasons(result) == []
     assert await state(database) == [(code(2), CHIYODA, "DECEASED")]
+
+
+async def test_a_departure_under_a_new_code_waits_for_the_entry_that_is_held_under_the_former(
+    database: DatabaseUrls, inbox: Inbox
+) -> None:
+    first, second, third = (Sending(each, inbox) for each in (CHIYODA, HACHIOJI, CHUO))
+    await first.send(change(ChangeReason.BIRTH))
+    await second.send(
+        change(ChangeReason.MOVE_IN, HACHIOJI, minutes=2, held=THERE),
+        change(ChangeReason.CODE_CHANGE_REQUESTED, HACHIOJI, minutes=3, about=code(2), former_code=code(), held=THERE),
+        change(ChangeReason.MOVE_OUT, HACHIOJI, minutes=4, about=code(2), held=THERE),
+    )
+    await third.send(change(ChangeReason.MOVE_IN, CHUO, minutes=5, about=code(2)))
+
+    await first.send(change(ChangeReason.MOVE_OUT, minutes=1))
+
+    assert await state(database) == [(code(2), CHUO, "LIVE")]
+
+
+async def test_what_waits_for_a_code_that_is_given_up_waits_for_the_code_that_followed(
+    database: DatabaseUrls, inbox: Inbox
+) -> None:
+    first, second, third = (Sending(each, inbox) for each in (CHIYODA, HACHIOJI, CHUO))
+    await first.send(change(ChangeReason.BIRTH))
+    await second.send(
+        change(ChangeReason.MOVE_IN, HACHIOJI, minutes=2, held=THERE),
+        change(ChangeReason.CODE_CHANGE_REQUESTED, HACHIOJI, minutes=3, about=code(2), former_code=code(), held=THERE),
+        change(ChangeReason.MOVE_OUT, HACHIOJI, minutes=4, about=code(2), held=THERE),
+    )
+    await third.send(
+        change(ChangeReason.MOVE_IN, CHUO, minutes=5, about=code(2)),
+        change(ChangeReason.CODE_CHANGE_REQUESTED, CHUO, minutes=6, about=code(3), former_code=code(2)),
+    )
+
+    await first.send(change(ChangeReason.MOVE_OUT, minutes=1))
+
+    assert await state(database) == [(code(3), CHUO, "LIVE")]
