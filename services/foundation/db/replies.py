@@ -65,6 +65,22 @@ async def stored_reply(
     return bytes(row["reply"])
 
 
+async def find_reply(
+    connection: AsyncConnection, caller: str, method: str, request_id: str, request: bytes
+) -> bytes | None:
+    """Returns the reply that this request had, or None, without claiming the request.
+
+    For acts on something outside the database, which come before the transaction that stores their reply; what keeps
+    two of them apart is the caller's. Refuses REQUEST_ID_REUSED as `stored_reply` does.
+    """
+    row = await (await raw(connection)).fetchrow(_FIND, caller, method, request_id)
+    if row is None:
+        return None
+    if row["request_hash"] != hashlib.sha256(request).digest():
+        raise RequestIdReused("draw a new request id for a new request", method=method)
+    return bytes(row["reply"])
+
+
 async def store_reply(connection: AsyncConnection, caller: str, method: str, request_id: str, reply: bytes) -> None:
     """Stores the serialized `reply` of a request for which `stored_reply` answered None in this transaction."""
     driver = await raw(connection)

@@ -19,7 +19,10 @@ class Call:
     request_id: str
     """The `request_id` of the request or of its `act`, as it came; else a UUID4 made for this call."""
     request: bytes = field(repr=False)
-    """The request as it came over the wire; empty while a stream has brought none. Holds personal data."""
+    """The request as it came, without fields marked `debug_redact`; empty while a stream has brought none.
+
+    Holds personal data, and never a secret such as a PIN.
+    """
     tls_version: str
     """Protocol of the connection, `TLSv1.3`."""
     tls_group: str

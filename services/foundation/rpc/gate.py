@@ -263,7 +263,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
 def _admit(visit: Visit, check: MessageCheck, raw: bytes) -> Any:
     """Returns the checked message and makes it the call's request."""
-    visit.receive(raw)
+    visit.receive(check.keepable(raw))
     message = check.read(raw)
     visit.publish(request_id_of(message))
     return message

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from google.protobuf.message import DecodeError, Message
 
 from services.foundation.refusals import FieldMalformed, FieldMissing
+from services.foundation.rpc.redaction import keepable, may_hold_secrets
 from services.foundation.rpc.refusals import MessageMalformed, MessageTooLarge
 from services.foundation.rpc.required import missing_fields
 
@@ -25,6 +26,11 @@ class MessageCheck:
     def __init__(self, decode: Callable[[bytes], Message], limit: int = MESSAGE_BYTES) -> None:
         self._decode = decode
         self._limit = limit
+        self._may_hold_secrets = may_hold_secrets(decode)
+
+    def keepable(self, raw: bytes) -> bytes:
+        """Returns of a request, good or bad, what the log may commit to: everything but its secrets."""
+        return keepable(raw, self._decode) if self._may_hold_secrets else raw
 
     def read(self, raw: bytes) -> Message:
         """Returns the message; refuses MESSAGE_TOO_LARGE, MESSAGE_MALFORMED or FIELD_MISSING."""
