@@ -129,7 +129,7 @@ class ApplicationUnknown(Refusal):
     reason = "APPLICATION_UNKNOWN"
 
 
-class ApplicationExists(Refusal):
+class ObjectExists(Refusal):
     """The card has that application, file or key already."""
 
     kind = Kind.CONFLICT

@@ -16,19 +16,18 @@ from services.card.refusals import CardAbsent, CardMute, CardPresent, CardRemove
 
 
 class Insertable(Protocol):
-    """A card as its contacts see it: power, reset, octets in and octets out (ISO/IEC 7816-3)."""
+    """A card as its contacts see it: power, octets in and octets out (ISO/IEC 7816-3)."""
 
-    @property
-    def atr(self) -> bytes:
-        """The answer to reset; empty when the card is mute."""
+    def power_on(self) -> bytes:
+        """Gives the card power, or takes it away and gives it again, and returns the answer to reset; mute: nothing."""
         ...
 
-    def process(self, raw: bytes) -> bytes:
-        """Answers one serialized command, whatever a terminal sends; raises OSError when it is mute."""
+    def power_off(self) -> None:
+        """Takes the power: proofs, sessions and half a command are forgotten, what was stored stays."""
         ...
 
-    def reset(self) -> None:
-        """Powers the card anew: proofs and sessions are forgotten, what was stored stays."""
+    def transmit(self, raw: bytes) -> bytes:
+        """Answers one serialized command; nothing when the card is mute."""
         ...
 
 
@@ -38,6 +37,7 @@ class _Slot:
     def __init__(self, name: str) -> None:
         self.name = name
         self.card: Insertable | None = None
+        self.atr = b""
         self.session: ReaderSession | None = None
         self.is_opening = False
         self.is_gone = False
@@ -50,8 +50,8 @@ class _Slot:
     def look(self) -> Reader:
         if self.card is None:
             return Reader(self.name, Presence.EMPTY)
-        atr = self.card.atr
-        return Reader(self.name, Presence.PRESENT if atr else Presence.MUTE, atr, self.in_use)
+        presence = Presence.PRESENT if self.atr else Presence.MUTE
+        return Reader(self.name, presence, self.atr, self.in_use)
 
 
 class _SlotLink:
@@ -61,22 +61,20 @@ class _SlotLink:
         self._slot = slot
         self._card = card
         with slot.lock:
-            card.reset()
-        self.atr = card.atr
+            self.atr = card.power_on()
 
     def transmit(self, command: Command) -> Response:
         with self._slot.lock:
             self._require_card()
-            try:
-                raw = self._card.process(command.encode())
-            except OSError:
-                raise CardMute("take the card out and insert it again", reader=self._slot.name) from None
+            raw = self._card.transmit(command.encode())
             self._require_card()
+        if not raw:
+            raise CardMute("take the card out and insert it again", reader=self._slot.name)
         return Response.parse(raw)
 
     def release(self) -> None:
         with self._slot.lock:
-            self._card.reset()
+            self._card.power_off()
 
     def _require_card(self) -> None:
         if self._slot.is_gone:
@@ -120,7 +118,7 @@ class EmbeddedReaders:
         slot.is_opening = True
         try:
             link = await worker.call(lambda: _SlotLink(slot, card), seconds)
-        except (TimeoutError, OSError):
+        except TimeoutError:
             worker.finish(lambda: None)
             raise CardMute("take the card out and insert it again", reader=reader) from None
         finally:
@@ -137,7 +135,7 @@ class EmbeddedReaders:
         if slot.card is not None:
             raise CardPresent("remove the card that is in the reader first", reader=reader)
         before = slot.look()
-        slot.card = card
+        slot.card, slot.atr = card, await asyncio.to_thread(_answer_to_reset, card)
         self._tell(changes(before, slot.look()))
 
     async def remove(self, reader: str) -> Insertable:
@@ -185,3 +183,9 @@ class EmbeddedReaders:
         for event in events:
             for subscription in self._subscriptions:
                 subscription.put(event)
+
+
+def _answer_to_reset(card: Insertable) -> bytes:
+    atr = card.power_on()
+    card.power_off()
+    return atr

@@ -30,6 +30,7 @@ class VirtualSlot:
     def __init__(self, slot: Dial, card: Insertable) -> None:
         self._dial = slot
         self._card = card
+        self._atr = b""
         self._removed = threading.Event()
         self._connected = threading.Event()
         self._socket: socket.socket | None = None
@@ -63,7 +64,7 @@ class VirtualSlot:
                 with connection:
                     self._hold(connection)
                     self._talk(connection)
-            self._card.reset()
+            self._card.power_off()
             self._removed.wait(_RETRY_SECONDS)
 
     def _hold(self, connection: socket.socket) -> None:
@@ -73,17 +74,22 @@ class VirtualSlot:
             self._socket = connection
         if self._removed.is_set():
             raise ConnectionAbortedError
+        # The reader looks for an answer to reset before it gives power, to learn whether a card is there.
+        self._atr = self._card.power_on()
+        self._card.power_off()
         self._connected.set()
 
     def _talk(self, connection: socket.socket) -> None:
         while True:
             frame = _receive(connection)
             if frame == _ATR:
-                _send(connection, self._card.atr)
-            elif frame in {_POWER_OFF, _POWER_ON, _RESET}:
-                self._card.reset()
+                _send(connection, self._atr)
+            elif frame in {_POWER_ON, _RESET}:
+                self._atr = self._card.power_on()
+            elif frame == _POWER_OFF:
+                self._card.power_off()
             else:
-                _send(connection, self._card.process(frame))
+                _send(connection, self._card.transmit(frame))
 
 
 def _receive(connection: socket.socket) -> bytes:
