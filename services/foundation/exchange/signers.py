@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from services.foundation.identity import IdentityMalformed, NodeId, parse_spiffe
 
 CERTIFICATES_LIMIT = 2048
 """Most certificates in one call: a leaf for each municipality of the country, and their issuers."""
+
+_VERIFIED_AT_ONCE = 32  # after which other calls get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ class Signers:
             self._known[each] = self._read(kept)
         missing = [each for each in missing if each not in self._known]
         supplied = {hashlib.sha256(der).digest(): der for der in certificates[:CERTIFICATES_LIMIT]}
+        issuers = await self._issuers(supplied.values())
         found = {
-            each: stored for each in missing if each in supplied and (stored := self._chain(supplied[each], supplied))
+            each: stored for each in missing if each in supplied and (stored := self._chain(supplied[each], issuers))
         }
         if found:
             await store.add_signers(found)
@@ -114,15 +118,29 @@ class Signers:
         """Tells whether a signer was introduced, be its certificate valid now or not."""
         return signer_hash in self._known
 
-    def _chain(self, leaf_der: bytes, supplied: Mapping[bytes, bytes]) -> StoredSigner | None:
-        """Returns the leaf with its issuer if both lead to a root; None if they do not."""
+    async def _issuers(self, certificates: Iterable[bytes]) -> dict[bytes, x509.Certificate]:
+        """Returns the authorities among `certificates` that a root issued: few, however many a peer sends."""
+        issuers = {}
+        for number, der in enumerate(certificates):
+            if number % _VERIFIED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            try:
+                certificate = x509.load_der_x509_certificate(der)
+                _require_authority(certificate)
+                _require_root(certificate, self._roots)
+            except (ValueError, TypeError, x509.ExtensionNotFound):
+                continue
+            issuers[der] = certificate
+        return issuers
+
+    def _chain(self, leaf_der: bytes, issuers: Mapping[bytes, x509.Certificate]) -> StoredSigner | None:
+        """Returns the leaf with the one of `issuers` that may have issued it; None if there is none."""
         try:
             leaf = x509.load_der_x509_certificate(leaf_der)
         except ValueError:
             return None
-        for issuer_der in supplied.values():
+        for issuer_der, issuer in issuers.items():
             try:
-                issuer = x509.load_der_x509_certificate(issuer_der)
                 node = self._vouched(leaf, issuer)
             except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound, IdentityMalformed):
                 continue
@@ -130,10 +148,8 @@ class Signers:
         return None
 
     def _vouched(self, leaf: x509.Certificate, issuer: x509.Certificate) -> NodeId:
-        """Returns whose signing certificate `leaf` is; raises unless `issuer` may vouch for it (RFC 5280 §6)."""
+        """Returns whose signing certificate `leaf` is; raises unless the authority `issuer` may vouch for it."""
         leaf.verify_directly_issued_by(issuer)
-        _require_root(issuer, self._roots)
-        _require_authority(issuer)
         node = parse_spiffe_id(_single_uri(leaf), self.trust_domain_root)
         constraints = issuer.extensions.get_extension_for_class(x509.NameConstraints).value
         # RFC 5280 §4.2.1.10: a URI constraint without a leading dot is a host, matched whole.
