@@ -68,7 +68,7 @@ class Sealed:
 
 
 class EnvelopeSigner:
-    """Signs for `sender` with the key of `certificates[0]`; the further certificates lead to a root."""
+    """Signs for `sender` with the key of `certificates[0]`, which the authority of `certificates[1]` issued."""
 
     def __init__(self, sender: str, key: Ed25519PrivateKey, certificates: Sequence[x509.Certificate]) -> None:
         self.sender = sender
@@ -80,12 +80,14 @@ class EnvelopeSigner:
     def load(cls, sender: str, keys: Path) -> EnvelopeSigner:
         """Reads `signing.key` and `signing.crt` in the node's key directory.
 
-        Raises ValueError when they are not an Ed25519 key and its certificate.
+        Raises ValueError when they are not an Ed25519 key and its certificate, followed by its issuer's.
         """
         key = load_pem_private_key((keys / "signing.key").read_bytes(), None)
         certificates = x509.load_pem_x509_certificates((keys / "signing.crt").read_bytes())
         if not isinstance(key, Ed25519PrivateKey) or certificates[0].public_key() != key.public_key():
             raise ValueError("signing.key and signing.crt must be an Ed25519 key and its certificate")
+        if len(certificates) < 2:
+            raise ValueError("signing.crt must hold the certificate of the key's issuer too")
         return cls(sender, key, certificates)
 
     def seal(

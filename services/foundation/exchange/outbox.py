@@ -13,8 +13,13 @@ from services.foundation.exchange.envelope import EnvelopeSigner, Opened, Sealed
 
 # The row lock lasts until the commit: sequences follow the order of commits, and a reader never sees a gap.
 _LOCK_HEAD = "SELECT sequence, hash FROM public.outbox_head FOR UPDATE"
+# The certificate is kept with the first envelope signed under it, so that a neighbour can be told who signed that one
+# also when the certificate has been made anew since.
 _INSERT = """
-WITH moved AS (UPDATE public.outbox_head SET sequence = $7, hash = $8)
+WITH moved AS (UPDATE public.outbox_head SET sequence = $7, hash = $8), kept AS (
+    INSERT INTO public.exchange_signer (hash, node, certificate, issuer) VALUES ($9, $10, $11, $12)
+    ON CONFLICT DO NOTHING
+)
 INSERT INTO public.outbox (sequence, envelope, body_hash, origin_sender, origin_sequence, traceparent)
 SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::text[], $5::bigint[], $6::text[])
 """
@@ -72,6 +77,9 @@ class Outbox:
             [message.traceparent for message in messages],
             sealed[-1].sequence,
             sealed[-1].body_hash,
+            self.signer.signer_hash,
+            self.signer.sender,
+            *self.signer.certificates[:2],
         )
         return [each.sequence for each in sealed]
 

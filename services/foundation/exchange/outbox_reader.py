@@ -67,7 +67,7 @@ class OutboxReader(Protocol):
         ...
 
     async def signers(self, hashes: Sequence[bytes]) -> Mapping[bytes, StoredSigner]:
-        """Returns the certificates that this node received itself, by their SHA-256."""
+        """Returns the certificates that this node received itself, or signed under, by their SHA-256."""
         ...
 
 
@@ -109,6 +109,6 @@ class PostgresOutboxReader:
         return made_at
 
     async def signers(self, hashes: Sequence[bytes]) -> Mapping[bytes, StoredSigner]:
-        """Returns the certificates that this node received itself, by their SHA-256."""
+        """Returns the certificates that this node received itself, or signed under, by their SHA-256."""
         async with self._database.begin() as connection:
             return await PostgresInboxStore(await raw(connection)).signers(hashes)

@@ -178,11 +178,12 @@ class Sender:
     async def _introductions(self, batch: Sequence[Outgoing]) -> tuple[set[bytes], list[bytes]]:
         """Returns the signers in `batch` that the neighbour was not told of, and the certificates that tell it."""
         signer = self._outbox.signer
-        hashes = {signer.signer_hash}
+        hashes = set()
         for each in batch:
-            relayed = open_envelope(each.envelope).relayed
-            if relayed is not None:
-                hashes.add(open_envelope(relayed).signer_hash)
+            outer = open_envelope(each.envelope)
+            hashes.add(outer.signer_hash)
+            if outer.relayed is not None:
+                hashes.add(open_envelope(outer.relayed).signer_hash)
         new = hashes - self._introduced
         certificates: dict[bytes, None] = dict.fromkeys(signer.certificates if signer.signer_hash in new else ())
         others = sorted(new - {signer.signer_hash})

@@ -44,6 +44,18 @@ async def test_what_was_registered_arrives_once_and_in_order(
     assert line.certificates_sent == [2]
 
 
+async def test_what_was_signed_before_the_certificate_was_made_anew_is_introduced_too(
+    city_store: Store, prefecture: ReceivingNode, prefecture_store: Store, pki: Pki
+) -> None:
+    await SendingNode(city_store.database, pki.signer(CITY)).act("1", "before")
+    started_again = SendingNode(city_store.database, pki.signer(CITY))
+    await started_again.act("1", "after")
+
+    await drain(started_again.sender(Line(prefecture, CITY)))
+
+    assert await prefecture_store.column(REGISTER) == ["1before", "1after"]
+
+
 async def test_acts_at_once_get_sequences_without_gaps(
     city: SendingNode, city_store: Store, prefecture: ReceivingNode, prefecture_store: Store
 ) -> None:
