@@ -1,7 +1,7 @@
 """The floor of the wire: `python -m tools.bench.echo PORT KEYS TRUST`, a server that answers at once with fixed bytes.
 
-The same stack as a node's (grpc.aio on uvloop, the node's TLS credentials and options), without the gate and the
-database. The first four bytes of a request say how many bytes to answer.
+The same stack as a node's (grpc.aio on uvloop, the node's TLS credentials), without the gate and the database. The
+first four bytes of a request say how many bytes to answer.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ async def serve(port: int, keys: Path, trust: Path) -> None:
     """Serves until SIGTERM."""
     options: tuple[tuple[str, Any], ...] = (("grpc.max_concurrent_streams", 100), ("grpc.so_reuseport", 0))
     server = grpc.aio.server(options=options)
-    handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}  # type: ignore[arg-type] # no serializers: bytes
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(echo)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"Echo": handler})])
     server.add_secure_port(f"127.0.0.1:{port}", server_credentials(CredentialSource(keys, trust)))
     await server.start()
     stopping = asyncio.Event()

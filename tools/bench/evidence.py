@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from services.foundation.audit.merkle import leaf_hash
-from services.foundation.audit.note import parse_vkey
+from services.foundation.audit.vkeys import parse_vkey
 from tools.audit_fsck import Report, check_log
 from tools.bench.client import RECEIPT
 from tools.bench.federation import AGENCY, Federation
@@ -76,8 +76,9 @@ async def control(federation: Federation, scratch: Path) -> None:
 
 async def collect(federation: Federation, answers: dict[str, int], receipts: Path) -> Evidence:
     """Compares the log with the answers that were received; raises LogLacking."""
-    held = dict(read_receipts(receipts))
-    if len(held) * RECEIPT.size != receipts.stat().st_size:
+    all_receipts = list(read_receipts(receipts))
+    held = dict(all_receipts)
+    if len(held) < len(all_receipts):
         raise LogLacking("two answers have the same receipt")
     counts, entries, missing = dict.fromkeys(_ACTIONS, 0), 0, dict(held)
     connection = await asyncpg.connect(federation.app_url(AGENCY))

@@ -19,6 +19,10 @@ class Rate:
     """Answers that were received in all, those of the warm-up included."""
     p50_ms: float = math.nan
     p99_ms: float = math.nan
+    server_cpu_us: float = math.nan
+    """Processor time of the process that answered, for one answer."""
+    database_cpu_us: float = math.nan
+    """Processor time of all processes of PostgreSQL meanwhile, for one answer."""
     request_bytes: int = 0
     answer_bytes: int = 0
 

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,11 +24,11 @@ SCALE_ROWS = 100_000
 
 _ENTRY_BYTES = 600
 """About what an audit entry has."""
-_DURABLE = f"""\
-\\set aid random(1, {SCALE_ROWS} * :scale)
+_DURABLE = """\
+\\set aid random(1, :rows)
 BEGIN;
 SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
-INSERT INTO bench_entry (body) VALUES (decode(repeat('6a', {_ENTRY_BYTES}), 'hex'));
+INSERT INTO bench_entry (body) VALUES (decode(repeat('6a', :bytes), 'hex'));
 COMMIT;
 """
 _TABLE = "CREATE TABLE bench_entry (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea NOT NULL)"
@@ -49,10 +50,10 @@ class FloorFailed(Exception):  # noqa: N818 - says what is the case
 class Floors:
     """Measures on the floor database beside the nodes' own."""
 
-    def __init__(self, federation: Federation, records: int) -> None:
+    def __init__(self, federation: Federation, records: int, scratch: Path) -> None:
         self._federation = federation
         self._records = records
-        self._script = federation.layout.root / "durable.sql"
+        self._script = scratch / "durable.sql"
         self._chance = random.Random(20020805)  # noqa: S311 - it makes a load, not secrets
 
     async def prepare(self) -> None:
@@ -72,7 +73,8 @@ class Floors:
 
     async def durable(self, clients: int, seconds: int) -> Rate:
         """Measures the same with one row inserted, one transaction and one commit for each."""
-        return await self._rate(clients, seconds, "--file", str(self._script))
+        sizes = "--define", f"rows={self._records}", "--define", f"bytes={_ENTRY_BYTES}"
+        return await self._rate(clients, seconds, *sizes, "--file", str(self._script))
 
     async def bulk(self, count: int) -> Rate:
         """Measures look-ups and appends to a log in batches, in the statements that a node uses, without a node."""
@@ -146,4 +148,3 @@ def _repeated(work: Callable[[], object], seconds: float) -> float:
         work()
         done += 1
     return done / elapsed
-

@@ -11,6 +11,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from deploy.local.layout import CHECKOUT
 from deploy.local.processes import tethered
@@ -31,31 +34,55 @@ class LoadFailed(Exception):  # noqa: N818 - says what is the case
 class Loader:
     """Gives orders to the client's process, one at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process, agency: str, echo: str, server: str, receipts: Path) -> None:
+    def __init__(
+        self,
+        federation: Federation,
+        process: asyncio.subprocess.Process,
+        echo: asyncio.subprocess.Process,
+        echo_port: int,
+        receipts: Path,
+    ) -> None:
+        self._federation = federation
         self._process = process
-        self._addresses = {"echo": echo, "confirm": agency, "bulk": agency}
-        self._server = server
+        self._echo = echo
+        self._echo_address = f"127.0.0.1:{echo_port}"
         self._receipts = receipts
 
-    async def measure(self, kind: str, records: int, **details: float) -> Rate:
+    async def measure(self, kind: str, records: int, **details: Any) -> Rate:
         """Has `echo`, `confirm` or `bulk` measured with the details of the order; raises LoadFailed."""
+        agency = self._federation.topology.node(AGENCY)
+        server = self._echo.pid if kind == "echo" else self._federation.pid(AGENCY)
         order = Order(
             kind=kind,
-            address=self._addresses[kind],
-            server=self._server,
+            address=self._echo_address if kind == "echo" else agency.address,
+            server=agency.identity.dns_name,
             records=records,
             receipts=str(self._receipts),
-            **details,  # type: ignore[arg-type] # counts among them are whole already
+            **details,
         )
+        before = _cpu_seconds(server), self._database_cpu_seconds()
+        result = await self._ask(order)
+        if "failed" in result:
+            raise LoadFailed(f"{kind}: {result['failed']}")
+        rate = Rate(**result["rate"])
+        return dataclasses.replace(
+            rate,
+            server_cpu_us=(_cpu_seconds(server) - before[0]) / rate.answers * 1e6,
+            database_cpu_us=(self._database_cpu_seconds() - before[1]) / rate.answers * 1e6,
+        )
+
+    async def _ask(self, order: Order) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise RuntimeError("the client was started without pipes")
         stdin.write(json.dumps(dataclasses.asdict(order)).encode() + b"\n")
         line = await asyncio.wait_for(stdout.readline(), _PATIENCE_S)
-        result = json.loads(line) if line else {"failed": "the client's process ended; see its messages above"}
-        if "failed" in result:
-            raise LoadFailed(f"{kind}: {result['failed']}")
-        return Rate(**result["rate"])
+        result: dict[str, Any] = json.loads(line or '{"failed": "the process of the client ended; see its messages"}')
+        return result
+
+    def _database_cpu_seconds(self) -> float:
+        postmaster = psutil.Process(self._federation.pid("postgres"))
+        return sum(_cpu_seconds(one.pid) for one in (postmaster, *postmaster.children()))
 
 
 @asynccontextmanager
@@ -66,9 +93,9 @@ async def loader(federation: Federation, receipts: Path) -> AsyncIterator[Loader
     trust = str(layout.trust)
     echo = ["tools.bench.echo", str(port), str(layout.keys(agency.identity)), trust]
     client = ["tools.bench.client", str(layout.keys(federation.relying)), trust]
-    async with _process(echo), _process(client) as process:
+    async with _process(echo) as echoing, _process(client) as process:
         await _listening(port)
-        yield Loader(process, agency.address, f"127.0.0.1:{port}", agency.identity.dns_name, receipts)
+        yield Loader(federation, process, echoing, port, receipts)
 
 
 @asynccontextmanager
@@ -93,6 +120,15 @@ async def _process(module: list[str]) -> AsyncIterator[asyncio.subprocess.Proces
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Returns how much processor time a process has had; 0 for one that has just ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
 
 
 async def _listening(port: int) -> None:

@@ -51,7 +51,7 @@ def full(records: int) -> Plan:
 def quick(records: int) -> Plan:
     """Returns the plan of a run of less than a minute, to see whether everything works."""
     return Plan(
-        records=min(records, 20_000),
+        records=min(records, 100_000),
         rounds=1,
         slot_seconds=1,
         warm_seconds=0.2,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import asyncpg
-import grpc
 
 from deploy.local.links import open_channel
 from juki.municipal.v1 import register_service_pb2 as register_pb

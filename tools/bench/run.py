@@ -57,7 +57,7 @@ async def measure(federation: Federation, plan: Plan, scratch: Path, tell: Calla
     found = Found()
     tell(f"Preparing: keys, PostgreSQL, {plan.records:,} synthetic records")
     await federation.prepare(plan.records)
-    floors = Floors(federation, plan.records)
+    floors = Floors(federation, plan.records, scratch)
     await floors.prepare()
     found.sign_per_second, found.verify_per_second = signatures(0.3)
     tell("Starting the agency, a prefecture, a municipality")
