@@ -25,7 +25,7 @@ def build(config: Config) -> Node:
     """Runs the designated agency (指定情報処理機関)."""
     node = Node(config, ACCESS, message_bytes=MESSAGE_BYTES)
     applier = applier_of(node, None)
-    inbox = Inbox(node.database, node.signers(), applier.line_of, applier.apply)
+    inbox = Inbox(node.database, node.signers(), applier.line_of, applier.apply, tracer=node.telemetry.tracer)
     serve_exchange(node, inbox, ExchangeHandlers(node.database, inbox, ReceivedChanges(node.journal)), ())
     serve_confirmation(node, config.purposes)
     pool = CodePoolHandlers(node.database, node.journal, random.SystemRandom())

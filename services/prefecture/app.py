@@ -27,10 +27,17 @@ def build(config: Config) -> Node:
     node = Node(config, ACCESS, message_bytes=MESSAGE_BYTES)
     outbox = Outbox(node.envelope_signer())
     applier = applier_of(node, node.identity.code)
-    inbox = Inbox(node.database, node.signers(), applier.line_of, Relay(applier, outbox).apply)
+    tracer = node.telemetry.tracer
+    inbox = Inbox(node.database, node.signers(), applier.line_of, Relay(applier, outbox).apply, tracer=tracer)
     sender = Sender(
-        AGENCY, GrpcNeighbour(node.channels.to(AGENCY)), outbox, PostgresOutboxReader(node.database), node.clock
+        AGENCY,
+        GrpcNeighbour(node.channels.to(AGENCY)),
+        outbox,
+        PostgresOutboxReader(node.database),
+        node.clock,
+        tracer=tracer,
     )
+    node.telemetry.gauge(sender.gauge())
     handlers = RelayHandlers(node.database, inbox, ReceivedChanges(node.journal), outbox)
     serve_exchange(node, inbox, handlers, [sender])
     serve_confirmation(node, config.purposes)
