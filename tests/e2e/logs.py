@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from deploy.local.topology import Node
-from services.foundation.audit.note import parse_vkey
+from services.foundation.audit.vkeys import parse_vkey
 from tests.e2e.collector import Collector
 from tests.e2e.federation import Federation
 from tools import audit_fsck
