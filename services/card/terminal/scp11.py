@@ -38,7 +38,7 @@ class TerminalAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class CardIdentity:
+class CardKeys:
     """What a terminal must know of a card before it can agree on keys with it."""
 
     anchor_version: int
@@ -49,7 +49,7 @@ class CardIdentity:
     """The public key of that, from a certificate that was verified."""
 
 
-def open_scp11a(transport: Channel, terminal: TerminalKey, card: CardIdentity) -> SecureChannel:
+def open_scp11a(transport: Channel, terminal: TerminalKey, card: CardKeys) -> SecureChannel:
     """Authenticates both ends to the selected application.
 
     Refuses TERMINAL_REFUSED when the card does not accept our certificate, CARD_NOT_AUTHENTIC when it does not have the
