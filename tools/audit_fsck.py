@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from services.foundation.audit.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root
-from services.foundation.audit.note import Ed25519Verifier, Verifier, open_note, parse_vkey
+from services.foundation.audit.note import Ed25519Verifier, Verifier, open_note
+from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.refusals import Refusal
 
 WIDTH = 256

@@ -13,7 +13,7 @@ from juki.audit.v1 import audit_service_pb2 as audit_pb
 from juki.common.v1 import receipt_pb2
 from services.foundation.audit.checkpoint import open_checkpoint
 from services.foundation.audit.merkle import leaf_hash, verify_inclusion
-from services.foundation.audit.note import parse_vkey
+from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.identity import log_origin
 
 _PUBLISHED_S = 15.0

@@ -16,19 +16,19 @@ from typing import ClassVar, Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from services.foundation.audit.refusals import KeyMalformed, KeyUnsupported, NoteForged, NoteMalformed, NoteUnsigned
+from services.foundation.audit.refusals import KeyMalformed, NoteForged, NoteMalformed, NoteUnsigned
 
 NOTE_LIMIT = 1_000_000
 """Bytes a note may have."""
 
+ED25519 = 0x01
+"""Algorithm of a log's own key."""
+
 _SIGNATURES_LIMIT = 100
 _KEY_ID = 4
-_ED25519 = 0x01
-_COSIGNATURE = 0x04
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _NAME = re.compile(r"[^\s+]+")
 _LINE = re.compile(r"\u2014 ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
-_VKEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 
 
 class Verifier(Protocol):
@@ -46,6 +46,17 @@ class Verifier(Protocol):
 
     def verifies(self, text: str, signature: bytes) -> bool:
         """Returns whether `signature` (without key id) is this key's, over `text`."""
+        ...
+
+
+class Key(Verifier, Protocol):
+    """A verifier that can be written as text."""
+
+    algorithm: ClassVar[int]
+
+    @property
+    def public_key(self) -> bytes:
+        """The key alone, without its algorithm."""
         ...
 
 
@@ -75,7 +86,7 @@ class Note:
 class Ed25519Verifier:
     """A log's own key: algorithm 0x01, signing the note's text."""
 
-    algorithm: ClassVar[int] = _ED25519
+    algorithm: ClassVar[int] = ED25519
     name: str
     public_key: bytes
 
@@ -86,34 +97,14 @@ class Ed25519Verifier:
 
     def verifies(self, text: str, signature: bytes) -> bool:
         """Returns whether `signature`, 64 bytes, is this key's over the note's text."""
-        return _verifies(self.public_key, signature, text.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class CosignatureVerifier:
-    """A witness's key: algorithm 0x04, cosignature/v1, whose signature begins with a time in POSIX seconds."""
-
-    algorithm: ClassVar[int] = _COSIGNATURE
-    name: str
-    public_key: bytes
-
-    @property
-    def key_id(self) -> bytes:
-        """The four bytes by which signatures name the key."""
-        return key_id(self.name, self.algorithm, self.public_key)
-
-    def verifies(self, text: str, signature: bytes) -> bool:
-        """Returns whether `signature`, 8 bytes of time and 64 of Ed25519, is this key's over time and text."""
-        seconds = cosigned_at(signature)
-        return _verifies(self.public_key, signature[8:], f"cosignature/v1\ntime {seconds}\n{text}".encode())
+        return verifies_ed25519(self.public_key, signature, text.encode())
 
 
 class NoteSigner:
     """A log's signing key, algorithm 0x01."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
-        if _NAME.fullmatch(name) is None:
-            raise KeyMalformed("a key's name has neither spaces nor plus signs")
+        check_name(name)
         self._key = key
         self.verifier = Ed25519Verifier(name, key.public_key().public_bytes_raw())
 
@@ -134,36 +125,21 @@ class NoteSigner:
         return f"{text}\n{signature.line()}"
 
 
+def check_name(name: str) -> None:
+    """Refuses VERIFIER_KEY_MALFORMED for what cannot be a key's name."""
+    if _NAME.fullmatch(name) is None:
+        raise KeyMalformed("a key's name has neither spaces nor plus signs")
+
+
 def key_id(name: str, algorithm: int, public_key: bytes) -> bytes:
     """Returns the four bytes by which signatures name a key."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + public_key).digest()[:_KEY_ID]
 
 
-def cosigned_at(signature: bytes) -> int:
-    """Returns the time of a cosignature/v1, in POSIX seconds."""
-    return int.from_bytes(signature[:8])
-
-
-def format_vkey(verifier: Ed25519Verifier | CosignatureVerifier) -> str:
+def format_vkey(verifier: Key) -> str:
     """Returns a verifier key as text, `name+id+key`."""
     key = base64.b64encode(bytes([verifier.algorithm]) + verifier.public_key).decode()
     return f"{verifier.name}+{verifier.key_id.hex()}+{key}"
-
-
-def parse_vkey(text: str) -> Ed25519Verifier | CosignatureVerifier:
-    """Reads a verifier key; refuses VERIFIER_KEY_MALFORMED and VERIFIER_KEY_UNSUPPORTED."""
-    match = _VKEY.fullmatch(text)
-    key = _base64(match[3]) if match else None
-    if match is None or not key:
-        raise KeyMalformed("a verifier key is written name+id+key")
-    name, algorithm, public_key = match[1], key[0], key[1:]
-    if key_id(name, algorithm, public_key).hex() != match[2]:
-        raise KeyMalformed("the key id does not belong to this name and key", name=name)
-    if algorithm not in (_ED25519, _COSIGNATURE):
-        raise KeyUnsupported("give the log's Ed25519 key or a witness's cosignature/v1 key", algorithm=algorithm)
-    if len(public_key) != 32:
-        raise KeyMalformed("an Ed25519 key has 32 bytes", name=name)
-    return Ed25519Verifier(name, public_key) if algorithm == _ED25519 else CosignatureVerifier(name, public_key)
 
 
 def open_note(note: str, verifiers: Iterable[Verifier]) -> Note:
@@ -204,7 +180,7 @@ def parse_note(note: str) -> tuple[str, list[Signature]]:
 
 def _signature(line: str) -> Signature:
     match = _LINE.fullmatch(line)
-    value = _base64(match[2]) if match else None
+    value = strict_base64(match[2]) if match else None
     if match is None or value is None or len(value) <= _KEY_ID:
         raise NoteMalformed("a signature line is an em dash, a key name, and base64")
     return Signature(match[1], value[:_KEY_ID], value[_KEY_ID:])
@@ -219,7 +195,7 @@ def _check_text(text: str) -> None:
         raise NoteMalformed("a text ends with a line feed and holds no other control characters")
 
 
-def _base64(text: str) -> bytes | None:
+def strict_base64(text: str) -> bytes | None:
     """Returns the bytes of strict base64, whose unused bits are zero, or nothing."""
     try:
         value = base64.b64decode(text, validate=True)
@@ -228,7 +204,8 @@ def _base64(text: str) -> bytes | None:
     return value if base64.b64encode(value).decode() == text else None
 
 
-def _verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
+def verifies_ed25519(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Returns whether `signature`, 64 bytes, is by the key over `message`."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except InvalidSignature:

@@ -129,3 +129,17 @@ class PublisherElsewhere(Refusal):
 
     kind = Kind.STALE
     reason = "PUBLISHER_ELSEWHERE"
+
+
+class PolicyMalformed(Refusal):
+    """A text is not a policy (C2SP tlog-policy), or not this log's; `line` says where, 0 for the whole."""
+
+    kind = Kind.MALFORMED
+    reason = "LOG_POLICY_MALFORMED"
+
+
+class QuorumMissing(Refusal):
+    """Too few of the policy's witnesses have cosigned a checkpoint."""
+
+    kind = Kind.DENIED
+    reason = "LOG_QUORUM_MISSING"

@@ -12,11 +12,11 @@ import pytest
 from juki.audit.v1 import audit_service_pb2 as pb
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.merkle import leaf_hash, verify_consistency, verify_inclusion
-from services.foundation.audit.note import parse_vkey
 from services.foundation.audit.publisher import Publisher
 from services.foundation.audit.service import AuditService
 from services.foundation.audit.tile_store import TileStore
 from services.foundation.audit.tlog_proof import parse_tlog_proof
+from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.refusals import Refusal
 from tests.integration.audit.makers import ORIGIN, SIGNER, START, make_entry
 

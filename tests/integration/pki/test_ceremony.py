@@ -16,7 +16,7 @@ import pytest
 from deploy.pki.authority import Pki
 from deploy.pki.files import write_once
 from deploy.pki.refusals import KeyExists
-from services.foundation.audit.note import parse_vkey
+from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.identity import log_origin, node_id
 from services.foundation.refusals import Refusal
 from tests.integration.pki.makers import MovableClock, pair_of, settings, verify

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.foundation.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign
+from services.foundation.audit.cosignature import CosignatureVerifier
 from services.foundation.audit.merkle import leaf_hash
-from services.foundation.audit.note import CosignatureVerifier, NoteSigner, Signature
+from services.foundation.audit.note import NoteSigner, Signature
 from services.foundation.audit.tlog_proof import TlogProof, parse_tlog_proof
 from services.foundation.refusals import Refusal
 

@@ -7,18 +7,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.foundation.audit.cosignature import CosignatureVerifier, cosigned_at
 from services.foundation.audit.note import (
     NOTE_LIMIT,
-    CosignatureVerifier,
     Ed25519Verifier,
     NoteSigner,
     Signature,
-    cosigned_at,
     format_vkey,
     open_note,
     parse_note,
-    parse_vkey,
 )
+from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.refusals import Refusal
 
 SIGNER = NoteSigner("log.juki.example/2026", Ed25519PrivateKey.from_private_bytes(bytes(32)))
