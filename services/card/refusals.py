@@ -207,3 +207,175 @@ class TerminalKeyUnreadable(Refusal):
 
     kind = Kind.WRONG_STATE
     reason = "TERMINAL_KEY_UNREADABLE"
+
+
+# --- the node --------------------------------------------------------------------------------------------------------
+
+
+class SessionUnknown(Refusal):
+    """There is no such session, it has ended, or it is another caller's."""
+
+    kind = Kind.ABSENT
+    reason = "CARD_SESSION_UNKNOWN"
+
+
+class CursorMalformed(Refusal):
+    """The cursor is none that a watch gave."""
+
+    reason = "CURSOR_MALFORMED"
+
+
+class CardBlank(Refusal):
+    """The card is nobody's yet; it is issued, not used."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_BLANK"
+
+
+class CardTerminated(Refusal):
+    """The card has been ended and erased."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_TERMINATED"
+
+
+class CardRecalled(Refusal):
+    """The card's batch has been recalled: the card is locked, and stays so."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_RECALLED"
+
+
+class CardNotOurs(Refusal):
+    """The card was issued by another municipality, whose keys are needed for this."""
+
+    kind = Kind.DENIED
+    reason = "CARD_NOT_OURS"
+
+
+class IssuerKeysAbsent(Refusal):
+    """The issuer's PKCS #11 token, or a key in it, is not there; the advice says what to install or set."""
+
+    kind = Kind.WRONG_STATE
+    reason = "ISSUER_KEYS_ABSENT"
+
+
+class IssuerTokenFailed(Refusal):
+    """The issuer's PKCS #11 token gave up; `error` is its name for it."""
+
+    kind = Kind.UNREACHABLE
+    reason = "ISSUER_TOKEN_FAILED"
+
+
+class CertificateMalformed(Refusal):
+    """What was given as a certificate is none."""
+
+    reason = "CERTIFICATE_MALFORMED"
+
+
+class CertificateNotForKey(Refusal):
+    """The certificate is for another key than the card's."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CERTIFICATE_NOT_FOR_KEY"
+
+
+class DigestLength(Refusal):
+    """The digest is not as long as its algorithm makes it, or the key signs no digest of that algorithm."""
+
+    reason = "DIGEST_LENGTH"
+
+
+class ChallengeLength(Refusal):
+    """A challenge has 16 to 64 octets."""
+
+    reason = "CHALLENGE_LENGTH"
+
+
+class ServiceNumberOutOfRange(Refusal):
+    """A service's number is 1 to 65,535."""
+
+    reason = "SERVICE_NUMBER_OUT_OF_RANGE"
+
+
+class QuotaOutOfRange(Refusal):
+    """A quota is 1 to 32,768 octets."""
+
+    reason = "QUOTA_OUT_OF_RANGE"
+
+
+class PinRuleOutOfRange(Refusal):
+    """A PIN has 1 to 16 characters, the least not above the most, and 1 to 15 tries."""
+
+    reason = "PIN_RULE_OUT_OF_RANGE"
+
+
+class FileOutOfRange(Refusal):
+    """File number, offset or size is outside what the card has; `field` says which."""
+
+    reason = "FILE_OUT_OF_RANGE"
+
+
+class CardNotBlank(Refusal):
+    """The card in the reader is somebody's, or of another issuer; use a blank one."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_NOT_BLANK"
+
+
+class CardBeingIssued(Refusal):
+    """An issue of this card has stopped in the middle: repeat that request, or abandon the issue."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_BEING_ISSUED"
+
+
+class CardOfAnotherRequest(Refusal):
+    """The request has begun with another card: put that one into the reader, `card` names it."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_OF_ANOTHER_REQUEST"
+
+
+class CardNotBeingIssued(Refusal):
+    """No issue of this card has stopped in the middle."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_NOT_BEING_ISSUED"
+
+
+class CardExpired(Refusal):
+    """The last day on which the card would be good has passed, or is more than ten years ahead."""
+
+    reason = "CARD_EXPIRED"
+
+
+class PinMissing(Refusal):
+    """A PIN that the card has is not given, or one is given that it does not have; `pin` says which."""
+
+    reason = "PIN_MISSING"
+
+
+class PhotographMalformed(Refusal):
+    """The photograph is no JPEG, or larger than 12,288 octets."""
+
+    reason = "PHOTOGRAPH_MALFORMED"
+
+
+class BatchUnknown(Refusal):
+    """No card of that batch was issued here."""
+
+    kind = Kind.ABSENT
+    reason = "BATCH_UNKNOWN"
+
+
+class CardBatchTooLarge(Refusal):
+    """A batch has at most 100 cards a request."""
+
+    reason = "BATCH_TOO_LARGE"
+
+
+class ItemTwice(Refusal):
+    """Two items of a batch have the same request id or holder."""
+
+    reason = "LISTED_TWICE"

@@ -1,0 +1,1 @@
+"""How a card node's database came to its form."""

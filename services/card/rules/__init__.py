@@ -1,0 +1,1 @@
+"""What a card node decides, without looking anything up."""
