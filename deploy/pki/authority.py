@@ -22,7 +22,7 @@ from deploy.pki.settings import CeremonySettings, load_settings
 from deploy.pki.transcript import Entry, Transcript
 from deploy.pki.trust import TrustDirectory
 from services.foundation.clock import Clock, SystemClock
-from services.foundation.identity import SERVING, IdentityMalformed, NodeId, log_origin, node_id, parse_spiffe_id
+from services.foundation.identity import SERVING, IdentityMalformed, NodeId, Tier, log_origin, node_id, parse_spiffe_id
 
 __all__ = ["CeremonySettings", "Held", "Pki", "load_settings"]
 
@@ -36,7 +36,7 @@ class Held:
 
     node: str
     kind: str
-    """`tls` or `signing`."""
+    """`tls`, `signing`, or `terminal` for what a card node shows to cards."""
     serial: str
     ends_at: datetime
     revoked: bool
@@ -90,14 +90,17 @@ class Pki:
             held = keys.tls_certificate()
             if held is None or (self._is_due(held, self.settings.tls_renewal) and not _is_revoked(held, authority)):
                 self._install(node, authority, keys, now)
-            keys.link_tls()
+            if node.tier is Tier.CARD:
+                self._complete_terminal(node, authority, keys, now)
+            keys.link_pairs()
             authority.publish(now)
             return keys.path
 
     def rotate(self, name: str) -> Path:
         """Replaces a node's TLS key and certificate and returns its key directory; refuses PKI_NODE_UNISSUED.
 
-        The former certificate stays good until it ends, so that nothing fails while readers catch up.
+        A card node's pair for cards is replaced with them. The former certificates stay good until they end, so that
+        nothing fails while readers catch up.
         """
         node, authority = self._vouched(name)
         with self._locked() as now:
@@ -105,6 +108,8 @@ class Pki:
             if keys.tls_certificate() is None:
                 raise NodeUnissued("issue the node's first certificate instead", node=node.name)
             self._install(node, authority, keys, now)
+            if node.tier is Tier.CARD:
+                self._install_terminal(node, authority, keys, now)
             authority.publish(now)
             return keys.path
 
@@ -161,7 +166,12 @@ class Pki:
     def _held_by(self, name: str) -> Iterator[Held]:
         node, authority = self._vouched(name)
         keys, suspended = self._keys(node), node.uri in self.trust.suspended()
-        for kind, certificate in (("tls", keys.tls_certificate()), ("signing", keys.signing_certificate())):
+        kinds = {
+            "tls": keys.tls_certificate(),
+            "signing": keys.signing_certificate(),
+            "terminal": keys.terminal_certificate(),
+        }
+        for kind, certificate in kinds.items():
             if certificate is not None:
                 serial, ends_at = hexadecimal(certificate.serial_number), certificate.not_valid_after_utc
                 yield Held(name, kind, serial, ends_at, _is_revoked(certificate, authority), suspended)
@@ -179,6 +189,16 @@ class Pki:
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = authority.sign(node, "tls", profiles.tls(self.settings, node), key.public_key(), now)
         keys.install_tls(key, leaf, authority.certificate())
+
+    def _complete_terminal(self, node: NodeId, authority: Authority, keys: KeyDirectory, now: datetime) -> None:
+        held = keys.terminal_certificate()
+        if held is None or self._is_due(held, self.settings.tls_renewal):
+            self._install_terminal(node, authority, keys, now)
+
+    def _install_terminal(self, node: NodeId, authority: Authority, keys: KeyDirectory, now: datetime) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = authority.sign(node, "terminal", profiles.terminal(self.settings, node), key.public_key(), now)
+        keys.install_terminal(key, leaf, authority.certificate())
 
     def _is_due(self, certificate: x509.Certificate, window: timedelta) -> bool:
         return certificate.not_valid_after_utc - self._clock.now() <= window

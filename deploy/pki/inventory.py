@@ -32,7 +32,7 @@ def _end(ends_at: datetime, now: datetime) -> tuple[str, str]:
 
 
 def _node_state(pki: Pki, held: Held, now: datetime) -> str:
-    window = pki.settings.tls_renewal if held.kind == "tls" else pki.settings.recertify
+    window = pki.settings.recertify if held.kind == "signing" else pki.settings.tls_renewal
     states = [_state(held.ends_at, now, window)]
     if held.revoked:
         states = ["[red]revoked[/]"]

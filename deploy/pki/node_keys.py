@@ -21,7 +21,8 @@ class KeyDirectory:
 
     The TLS pair lives in `tls-<serial>/`; `tls` is a link to the present one, and `tls.key` and `tls.crt` are links
     through `tls`. One rename of `tls` therefore replaces both files at once. A reader that opened one file before and
-    the other after sees a key and a certificate that do not belong together, and reads again.
+    the other after sees a key and a certificate that do not belong together, and reads again. A card node's `terminal`
+    pair, by which it proves itself to cards, lies and changes in the same way.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,27 +35,27 @@ class KeyDirectory:
 
     def tls_certificate(self) -> x509.Certificate | None:
         """Reads the present TLS certificate; None before the first."""
-        path = self.path / "tls" / "tls.crt"
-        return load_certificate(path) if path.exists() else None
+        return self._present_certificate("tls")
+
+    def terminal_certificate(self) -> x509.Certificate | None:
+        """Reads the present certificate for cards; None before the first, and for nodes that speak to no card."""
+        return self._present_certificate("terminal")
 
     def install_tls(self, key: ec.EllipticCurvePrivateKey, leaf: x509.Certificate, issuer: x509.Certificate) -> None:
         """Puts a new TLS pair in place of the present one; readers see the old pair or the new one."""
-        version = self.path / f"tls-{hexadecimal(leaf.serial_number)}"
-        make_directory(version, PRIVATE_DIRECTORY)
-        write_key(version / "tls.key", key)
-        write_certificates(version / "tls.crt", leaf, issuer)
-        sync_directory(self.path)
-        previous = self._present_version()
-        # Dying before this line leaves the old pair and a directory that nobody reads, removed by the next rotation.
-        point(self.path / "tls", version.name)
-        self.link_tls()
-        self._prune({version.name, previous})
+        self._install("tls", key, leaf, issuer)
 
-    def link_tls(self) -> None:
-        """Lets `tls.key` and `tls.crt` lead through `tls`, also where an earlier run died before it."""
-        for name in ("tls.key", "tls.crt"):
-            if not (self.path / name).is_symlink():
-                point(self.path / name, f"tls/{name}")
+    def install_terminal(
+        self, key: ec.EllipticCurvePrivateKey, leaf: x509.Certificate, issuer: x509.Certificate
+    ) -> None:
+        """Puts a new pair for cards in place of the present one; readers see the old pair or the new one."""
+        self._install("terminal", key, leaf, issuer)
+
+    def link_pairs(self) -> None:
+        """Lets `tls.key` and the others lead through the links, also where an earlier run died before it."""
+        for pair in ("tls", "terminal"):
+            if (self.path / pair).is_symlink():
+                self._link(pair)
 
     def signing_key(self) -> ed25519.Ed25519PrivateKey:
         """Reads the key that signs events, making it the first time."""
@@ -86,13 +87,36 @@ class KeyDirectory:
         if not path.exists():
             write_once(path, f"{secrets.token_hex(32)}\n".encode())
 
-    def _present_version(self) -> str:
-        link = self.path / "tls"
+    def _present_certificate(self, pair: str) -> x509.Certificate | None:
+        path = self.path / pair / f"{pair}.crt"
+        return load_certificate(path) if path.exists() else None
+
+    def _install(
+        self, pair: str, key: ec.EllipticCurvePrivateKey, leaf: x509.Certificate, issuer: x509.Certificate
+    ) -> None:
+        version = self.path / f"{pair}-{hexadecimal(leaf.serial_number)}"
+        make_directory(version, PRIVATE_DIRECTORY)
+        write_key(version / f"{pair}.key", key)
+        write_certificates(version / f"{pair}.crt", leaf, issuer)
+        sync_directory(self.path)
+        previous = self._present_version(pair)
+        # Dying before this line leaves the old pair and a directory that nobody reads, removed by the next rotation.
+        point(self.path / pair, version.name)
+        self._link(pair)
+        self._prune(pair, {version.name, previous})
+
+    def _link(self, pair: str) -> None:
+        for name in (f"{pair}.key", f"{pair}.crt"):
+            if not (self.path / name).is_symlink():
+                point(self.path / name, f"{pair}/{name}")
+
+    def _present_version(self, pair: str) -> str:
+        link = self.path / pair
         return link.readlink().name if link.is_symlink() else ""
 
-    def _prune(self, kept: set[str]) -> None:
+    def _prune(self, pair: str, kept: set[str]) -> None:
         # The previous pair stays for a reader that has resolved the link and not yet opened the files behind it.
-        for version in self.path.glob("tls-*"):
+        for version in self.path.glob(f"{pair}-*"):
             if version.name not in kept:
                 shutil.rmtree(version)
 

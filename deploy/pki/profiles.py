@@ -13,6 +13,11 @@ from deploy.pki.settings import CeremonySettings
 from services.foundation.identity import SERVING, NodeId
 
 _LOOPBACK = ipaddress.ip_address("127.0.0.1")
+_CARD_ROLES = "2.25.254554534308430580571332433086005475010"
+JUKI_NET_ROLE = x509.ObjectIdentifier(f"{_CARD_ROLES}.1")
+"""Extended key usage of a terminal that may read the juki-net application of a card."""
+COUNTER_ROLE = x509.ObjectIdentifier(f"{_CARD_ROLES}.2")
+"""Extended key usage of a terminal at a counter."""
 _EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -77,6 +82,24 @@ def signing(settings: CeremonySettings, node: NodeId) -> Profile:
     )
 
 
+def terminal(settings: CeremonySettings, node: NodeId) -> Profile:
+    """Describes the certificate by which a card node proves itself to cards: for key agreement, with its roles.
+
+    `docs/specs/card.md` §4.4 says what cards accept; it cannot open a TLS connection.
+    """
+    usage = _key_usage(authority=False, agreement=True)
+    return Profile(
+        _node_name(node),
+        settings.tls_lifetime,
+        (
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (usage, True),
+            (x509.ExtendedKeyUsage([JUKI_NET_ROLE, COUNTER_ROLE]), False),
+            (x509.SubjectAlternativeName([x509.UniformResourceIdentifier(node.uri)]), False),
+        ),
+    )
+
+
 def _authority_extensions(*, path_length: int) -> tuple[tuple[x509.ExtensionType, bool], ...]:
     return (
         (x509.BasicConstraints(ca=True, path_length=path_length), True),
@@ -91,15 +114,15 @@ def _leaf_extensions() -> tuple[tuple[x509.ExtensionType, bool], ...]:
     )
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def _key_usage(*, authority: bool, agreement: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not authority,
+        digital_signature=not authority and not agreement,
         key_cert_sign=authority,
         crl_sign=authority,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
-        key_agreement=False,
+        key_agreement=agreement,
         encipher_only=False,
         decipher_only=False,
     )
