@@ -35,6 +35,8 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_CEILING),
     ("grpc.max_send_message_length", MESSAGE_CEILING),
+    # A few kilobytes of gzip become sixteen mebibytes in each of a hundred streams: messages come as they are.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.keepalive_time_ms", 120_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

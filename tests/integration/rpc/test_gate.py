@@ -119,6 +119,14 @@ async def test_a_message_beyond_the_ceiling_is_refused_by_the_transport(node: No
     assert failed.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_a_compressed_message_is_not_unpacked(node: Node) -> None:
+    async with node.channel(node.network.leaf(CALLER)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await Stub(channel).say(Words(text="x" * 1000), timeout=10, compression=grpc.Compression.Gzip)
+
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 async def test_a_method_may_have_a_limit_of_its_own(network: Network) -> None:
     limits = {f"/{NAME}/Say": 1024 * 1024}
     async with running(network, message_bytes=limits) as node, node.channel(network.leaf(CALLER)) as channel:
