@@ -58,6 +58,8 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
+            # Parameters are personal data, and would be part of an error's text.
+            hide_parameters=True,
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 

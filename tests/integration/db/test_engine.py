@@ -8,6 +8,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from services.foundation.db.engine import Database, raw
 from services.foundation.db.refusals import RaceLost
@@ -59,6 +60,14 @@ async def test_a_lost_race_is_refused_as_one(database: Database) -> None:
     with pytest.raises(RaceLost):
         async with database.begin() as connection:
             await connection.execute(text("INSERT INTO kept VALUES (1)"))
+
+
+async def test_an_errors_text_has_no_parameters(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        async with database.begin() as connection:
+            await connection.execute(text("SELECT CAST(:number AS int) / 0"), {"number": 31415926})
+
+    assert "31415926" not in str(failed.value)
 
 
 async def test_a_statement_that_runs_too_long_is_given_up(urls: DatabaseUrls) -> None:
