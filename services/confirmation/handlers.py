@@ -35,8 +35,8 @@ _ACTIONS = {
     Way.BULK: "CONFIRM_BULK",
     Way.CHANGES: "LIST_CHANGES",
 }
-_AFFAIR = re.compile(r"[a-z0-9@-]{1,32}")
-"""Form of what is repeated in a refusal's facts: an unknown affair is logged, but not any text at all."""
+_AFFAIR = re.compile(r"[a-z][a-z0-9@-]{0,31}")
+"""Form of what is repeated in a refusal's facts: an unknown affair is logged, but not any text at all, nor a code."""
 _PAGE_DEFAULT = 100
 _PAGE_LIMIT = 1000
 

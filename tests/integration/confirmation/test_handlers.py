@@ -164,9 +164,10 @@ async def test_a_refusal_after_the_gate_names_affair_and_case_too(node: Node, pe
     }
 
 
-async def test_an_affair_of_no_form_is_not_repeated(node: Node, pension: RelyingClient) -> None:
+@pytest.mark.parametrize("affair", ["山田太郎" * 100, CODE], ids=["a name", "a code"])
+async def test_an_affair_of_no_form_is_not_repeated(pension: RelyingClient, affair: str) -> None:
     with pytest.raises(Refused) as refused:
-        await pension.confirm("山田太郎" * 100, CASE, CODE)
+        await pension.confirm(affair, CASE, CODE)
 
     assert (refused.value.reason, "affair" in refused.value.facts) == ("PURPOSE_UNKNOWN", False)
 
