@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import itertools
 import json
@@ -21,7 +22,7 @@ COLUMNS = ("row", "outcome", "name", "birth_date", "sex", "address", "resident_c
 
 
 class FilesDisagree(Exception):  # noqa: N818 - names what is the case
-    """The progress file belongs to another run: other input, purpose or batch size."""
+    """The progress file belongs to another run: other input, purpose or batch size, or the input was changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Progress:
     """How far a run came: batches answered, and the bytes of output that hold their answers."""
 
     run: Run
+    source_hash: str
+    """SHA-256 of the input, hexadecimal: rows that came or went would get others' answers."""
     request_id: str
     answered: int = 0
     output_bytes: int = 0
@@ -56,7 +59,8 @@ class BulkFiles:
         self._progress_path = output.with_name(output.name + ".progress")
         self._run = run
         self.progress = self._load()
-        self._file = output.open("r+b" if output.exists() else "w+b")
+        # Answers are personal data: whoever runs this reads them, and nobody else.
+        self._file = os.fdopen(os.open(output, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
         self._file.truncate(self.progress.output_bytes)
         self._file.seek(self.progress.output_bytes)
         if self.progress.output_bytes == 0:
@@ -97,12 +101,14 @@ class BulkFiles:
         self.progress.output_bytes = self._file.tell()
 
     def _load(self) -> Progress:
+        with Path(self._run.source).open("rb") as source:
+            source_hash = hashlib.file_digest(source, "sha256").hexdigest()
         if not self._progress_path.exists():
-            return Progress(self._run, str(uuid.uuid4()))
+            return Progress(self._run, source_hash, str(uuid.uuid4()))
         kept = json.loads(self._progress_path.read_text(encoding="utf-8"))
-        if Run(**kept["run"]) != self._run:
+        if (Run(**kept["run"]), kept["source_hash"]) != (self._run, source_hash):
             raise FilesDisagree(f"name another output, or remove {self._progress_path.name}")
-        return Progress(self._run, kept["request_id"], kept["answered"], kept["output_bytes"])
+        return Progress(self._run, source_hash, kept["request_id"], kept["answered"], kept["output_bytes"])
 
     def _save(self) -> None:
         staged = self._progress_path.with_name(self._progress_path.name + ".new")

@@ -162,6 +162,25 @@ async def test_an_output_of_another_run_is_not_gone_on_with(environment: dict[st
     assert (status, "FilesDisagree" in err) == (2, True)
 
 
+async def test_input_that_was_changed_since_is_not_gone_on_with(environment: dict[str, str], tmp_path: Path) -> None:
+    command = ("bulk", *PURPOSE, "--in", str(tmp_path / "codes.csv"), "--out", str(tmp_path / "out.csv"))
+    write_codes(tmp_path / "codes.csv", 1)
+    await run(environment, *command)
+    write_codes(tmp_path / "codes.csv", 2)
+
+    status, _, err = await run(environment, *command)
+
+    assert (status, "FilesDisagree" in err) == (2, True)
+
+
+async def test_answers_are_for_their_owners_eyes(environment: dict[str, str], tmp_path: Path) -> None:
+    write_codes(tmp_path / "codes.csv", 1)
+
+    await run(environment, "bulk", *PURPOSE, "--in", str(tmp_path / "codes.csv"), "--out", str(tmp_path / "out.csv"))
+
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+
+
 async def test_input_without_codes_is_wrong_use(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "codes.csv").write_text("code\n1\n")
 
