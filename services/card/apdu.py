@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -94,6 +94,8 @@ def tries_left(sw: int) -> int | None:
 class Command:
     """One command unit; `le` is the number of octets expected in the answer (1 to 65,536), None for no Le field.
 
+    `extended` asks for the extended form, or tells that the command came in it; what does not fit the short form is
+    extended always. Commands that differ in nothing else are equal.
     Raises `ApduMalformed` for a header octet, a data length or an Le out of range. Its `repr` hides the data, which
     may be a PIN.
     """
@@ -104,6 +106,7 @@ class Command:
     p2: int
     data: bytes = b""
     le: int | None = None
+    extended: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not all(0 <= octet <= 0xFF for octet in (self.cla, self.ins, self.p1, self.p2)):
@@ -112,20 +115,17 @@ class Command:
             raise ApduMalformed("APDU_TOO_LONG", "send at most 65,535 octets of data in a command")
         if self.le is not None and not 1 <= self.le <= EXTENDED_LE:
             raise ApduMalformed("APDU_LE", "expect 1 to 65,536 octets, or leave Le out")
+        if len(self.data) > SHORT_DATA or (self.le or 0) > SHORT_LE:
+            object.__setattr__(self, "extended", True)
 
     @property
     def header(self) -> bytes:
         """CLA, INS, P1 and P2."""
         return bytes((self.cla, self.ins, self.p1, self.p2))
 
-    @property
-    def is_extended(self) -> bool:
-        """Tells whether the command does not fit the short form."""
-        return len(self.data) > SHORT_DATA or (self.le or 0) > SHORT_LE
-
-    def encode(self, *, extended: bool = False) -> bytes:
-        """Serializes in the short form where it fits and `extended` does not ask for the other."""
-        if extended or self.is_extended:
+    def encode(self) -> bytes:
+        """Serializes in the form that `extended` says."""
+        if self.extended:
             return self.header + self._extended_body()
         lc = bytes((len(self.data),)) if self.data else b""
         le = b"" if self.le is None else bytes((self.le & 0xFF,))
@@ -143,8 +143,9 @@ class Command:
         """Reads a serialized command; raises `ApduMalformed` unless every octet is accounted for."""
         if len(raw) < 4:
             raise ApduMalformed("APDU_TOO_SHORT", "a command has at least CLA, INS, P1 and P2")
-        data, le = _parse_body(raw[4:])
-        return cls(raw[0], raw[1], raw[2], raw[3], data, le)
+        body = raw[4:]
+        data, le = _parse_body(body)
+        return cls(raw[0], raw[1], raw[2], raw[3], data, le, extended=len(body) > 1 and body[0] == 0)
 
     def __repr__(self) -> str:
         return f"Command({self.header.hex()}, data=<{len(self.data)} octets>, le={self.le})"

@@ -148,7 +148,8 @@ class _End:
         """Moves the chain over a command and its protected data; returns the MAC that belongs behind them."""
         cla = command.cla & ~_CHANNEL_AND_CHAINING | SECURE_MESSAGING
         size = len(data) + MAC_SIZE
-        lc = bytes((size,)) if size <= SHORT_DATA else b"\0" + size.to_bytes(2, "big")
+        is_short = size <= SHORT_DATA and not command.extended
+        lc = bytes((size,)) if is_short else b"\0" + size.to_bytes(2, "big")
         header = bytes((cla, command.ins, command.p1, command.p2))
         self._chaining = _cmac(self.keys.mac, self._chaining + header + lc + data)
         return self._chaining[:MAC_SIZE]

@@ -7,7 +7,6 @@ import logging
 from services.card import tlv
 from services.card.apdu import (
     EXTENDED_LE,
-    SHORT_DATA,
     SHORT_LE,
     ApduMalformed,
     Command,
@@ -94,9 +93,9 @@ class SoftCard:
             return Response()
         if whole.header == b"\0\xc0\0\0":
             require(not whole.data, StatusWord.WRONG_LENGTH)
-            return channel.take_rest(_most(whole))
+            return channel.take_rest(_most(command))
         channel.forget_rest()
-        return channel.limit(self._answer(channel, whole), _most(whole))
+        return channel.limit(self._answer(channel, whole), _most(command))
 
     def _answer(self, channel: LogicalChannel, command: Command) -> Response:
         """Does a whole command: what belongs to the runtime here, what belongs to an application there."""
@@ -172,4 +171,4 @@ class SoftCard:
 
 def _most(command: Command) -> int:
     """Returns how many octets the answer may have."""
-    return command.le or (EXTENDED_LE if len(command.data) > SHORT_DATA else SHORT_LE)
+    return command.le or (EXTENDED_LE if command.extended else SHORT_LE)

@@ -26,14 +26,14 @@ from services.card.softcard.registry import DOMAIN, Registry
 from services.card.softcard.terminals import CertificateMalformed, load
 
 _RECOGNITION = bytes.fromhex(
-    "663E733C"
+    "733C"
     "06072A864886FC6B01"  # GlobalPlatform
     "600C060A2A864886FC6B02020301"  # card specification 2.3.1
     "630906072A864886FC6B03"
     "640B06092A864886FC6B040360"  # SCP03, parameter 60
     "640B06092A864886FC6B041103"  # SCP11, variant a
 )
-"""Card recognition data (GlobalPlatform 2.3 annex H.2)."""
+"""Card recognition data (GlobalPlatform 2.3 annex H.2), without the template 66 around them, as clients take them."""
 _OBJECTS = {0x0045: "number", 0x0042: "issuer"}
 _CODE = 6
 _DELETE_LAST = 0x01

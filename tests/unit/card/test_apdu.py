@@ -15,12 +15,13 @@ _COMMANDS = st.builds(
     _OCTET,
     st.one_of(st.binary(max_size=40), st.binary(min_size=250, max_size=260)),
     st.one_of(st.none(), st.integers(1, 300), st.sampled_from([256, 65_535, 65_536])),
+    st.booleans(),
 )
 
 
-@given(_COMMANDS, st.booleans())
-def test_every_command_reads_back_as_it_was_written(command: Command, extended: bool) -> None:
-    assert Command.parse(command.encode(extended=extended)) == command
+@given(_COMMANDS)
+def test_every_command_reads_back_as_it_was_written(command: Command) -> None:
+    assert Command.parse(command.encode()) == command
 
 
 @given(st.binary(max_size=300))
@@ -29,7 +30,7 @@ def test_octets_are_a_command_that_writes_the_same_octets_or_malformed(raw: byte
         command = Command.parse(raw)
     except ApduMalformed:
         return
-    assert raw in {command.encode(), command.encode(extended=True)}
+    assert command.encode() == raw
 
 
 @pytest.mark.parametrize(
