@@ -29,6 +29,7 @@ shared_buffers = '128MB'
 max_wal_size = '1GB'
 fsync = on
 log_destination = 'stderr'
+log_error_verbosity = 'terse'
 log_line_prefix = '%m %q%u@%d '
 """
 _HBA = """\

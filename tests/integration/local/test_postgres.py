@@ -87,6 +87,24 @@ async def test_what_was_committed_is_synced_and_no_address_is_listened_on(runnin
     assert stat.S_IMODE(running.socket_directory.stat().st_mode) == 0o700
 
 
+async def test_the_servers_log_does_not_tell_which_value_was_there_twice(running: Cluster, layout: Layout) -> None:
+    connection = await asyncpg.connect(running.superuser_url)
+    await connection.execute("CREATE TABLE code (digits text PRIMARY KEY)")
+    insert = "INSERT INTO code VALUES ($1)"
+    await connection.execute(insert, "31415926535")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(insert, "31415926535")
+    await connection.close()
+
+    for _ in range(100):
+        log = layout.log("postgres").read_text("utf-8")
+        if "duplicate key" in log:
+            break
+        await asyncio.sleep(0.05)
+    assert "duplicate key" in log
+    assert "31415926535" not in log
+
+
 async def test_a_lock_file_of_a_dead_server_does_not_keep_the_next_from_starting(
     cluster: Cluster, layout: Layout
 ) -> None:
