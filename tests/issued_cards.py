@@ -36,7 +36,7 @@ from services.card.terminal.scp11 import TerminalAccess
 from services.card.terminal.secret import Pin
 from services.card.terminal.session import CardSession
 from tests.doubles.card_storage import MemoryStorage
-from tests.terminals import Federation, Holder
+from tests.terminals import NOW, Federation, Holder
 
 NUMBER = bytes.fromhex("13101600000000000042")
 RESIDENT_CODE = "12345678903"
@@ -132,7 +132,7 @@ class IssuedCard:
 def blank_card(storage: Storage | None = None, chip: Chip | None = None) -> IssuedCard:
     """Produces a blank card with transport keys."""
     storage, keys = storage or MemoryStorage(), draw_keys()
-    produce(storage, Production(NUMBER, keys))
+    produce(storage, Production(NUMBER, keys, made_at=NOW))
     card = SoftCard(storage, chip)
     card.power_on()
     return IssuedCard(CardIssuer(), storage, card, keys)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from services.card import tlv
-from services.card.apdu import Command, Response, StatusWord
+from services.card.apdu import SHORT_LE, Command, Response, StatusWord
 from services.card.softcard import terminals
 from services.card.softcard.applet import (
     PROPRIETARY,
@@ -40,6 +40,7 @@ _CERTIFICATE_OF = {AUTHENTICATION_KEY: AUTHENTICATION_CERTIFICATE, SIGN_KEY: SIG
 _KEY_OF = {certificate: key for key, certificate in _CERTIFICATE_OF.items()}
 _PIN_OF = {AUTHENTICATION_KEY: AUTHENTICATION_PIN, SIGN_KEY: SIGN_PIN, SIGN_CERTIFICATE: SIGN_PIN}
 _TOKEN_SIZE = 32
+_CHALLENGE = 8
 _SHORTEST, _LONGEST = 256, 4096
 
 
@@ -63,6 +64,7 @@ class Jpki(PersonalisedApplet):
             Rule(0x2A, 0x00, 0x80, self._sign, cla=PROPRIETARY, state=while_in_use),
             Rule(0x47, 0x80, 0x00, self._generate, access=issuer),
             Rule(0x47, 0x81, 0x00, self._public_key),
+            Rule(0x84, 0x00, 0x00, self._challenge),
         )
 
     def has_file(self, ef: int) -> bool:
@@ -108,6 +110,11 @@ class Jpki(PersonalisedApplet):
     def _public_key(self, command: Command, _: Context) -> Response:
         require(not command.data, StatusWord.WRONG_LENGTH)
         return _public(self._key(self._selected_key()))
+
+    def _challenge(self, command: Command, _: Context) -> Response:
+        """Gives random octets (GET CHALLENGE, ISO/IEC 7816-4 §11.5.3): eight, or as many as are asked for up to 256."""
+        require(not command.data, StatusWord.WRONG_LENGTH)
+        return Response(self._chip.random(min(command.le or _CHALLENGE, SHORT_LE)))
 
     def _selected_key(self) -> int:
         if self._selected is None or self._selected not in _CERTIFICATE_OF:
