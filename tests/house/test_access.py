@@ -17,7 +17,7 @@ from services.foundation.node import Node
 from services.foundation.rpc.access import COMMON, Access, check_complete, methods_of, permits
 from services.foundation.rpc.refusals import AccessIncomplete
 from services.foundation.settings import NodeConfig
-from tests.house.tree import ROOT, committed
+from tests.house.tree import ROOT, committed, packages
 
 _AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
 _NODES = {"agency": "agency/national", "prefecture": "prefecture/13", "municipal": "municipal/131016"}
@@ -65,12 +65,17 @@ def _served(node: Node) -> Collection[ServiceDescriptor]:
 
 
 def _descriptors() -> list[ServiceDescriptor]:
-    """Every service of every proto."""
+    """Every service of every proto of the tiers here."""
     modules = [
         importlib.import_module(str(path.relative_to(ROOT / "protos").with_suffix("")).replace("/", ".") + "_pb2")
         for path in committed("protos/**/*.proto")
+        if path.relative_to(ROOT).parts[2] in packages()
     ]
     return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+
+
+def test_every_tier_that_is_composed_is_looked_at_here() -> None:
+    assert {path.parent.name for path in committed("services/*/app.py")} == set(_NODES)
 
 
 @pytest.mark.parametrize("tier", _NODES)

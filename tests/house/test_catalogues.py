@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2
 
-from tests.house.tree import ROOT
+from tests.house.tree import ROOT, packages
 from tools.catalogue import actions, metrics, refusals, settings
 from tools.gen_catalogue import PAGES, stale
 
@@ -20,7 +20,7 @@ _REASON = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 def _promised() -> list[tuple[str, str]]:
     """The file and reason of each reason that a comment of the protos promises."""
     image = descriptor_pb2.FileDescriptorSet.FromString((ROOT / actions.IMAGE).read_bytes())
-    ours = [file for file in image.file if file.package.startswith("juki.")]
+    ours = [file for file in image.file if file.package.split(".")[:-1] in [["juki", one] for one in packages()]]
     comments = [
         (file.name, " ".join(one.leading_comments.split())) for file in ours for one in file.source_code_info.location
     ]

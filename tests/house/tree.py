@@ -19,3 +19,14 @@ def hits(words: tuple[str, ...], paths: list[Path]) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}: {word}" for path in paths for word in words if word.encode() in path.read_bytes()
     ]
+
+
+def packages() -> set[str]:
+    """Returns the proto packages, `audit` of `juki.audit.v1`, of the tiers that are composed, and those they share."""
+    return {
+        "audit",
+        "common",
+        "confirmation",
+        "exchange",
+        *(path.parent.name for path in committed("services/*/app.py")),
+    }
