@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Sequence
@@ -137,7 +138,7 @@ class Terminal:
     def scp11a(self, chain: Sequence[Holder]) -> Terminal:
         """Authenticates with a terminal certificate; the card's static key is taken from its certificate."""
         reference = tlv.encode(0xA6, tlv.encode(0x83, bytes((0x11, STATIC_VERSION))))
-        static = x509.load_der_x509_certificate(self.ok(0x00, 0xCA, 0xBF, 0x21, reference)).public_key()
+        static = x509.load_der_x509_certificate(self.ok(0x00, 0xCA, 0xBF, 0x21, reference, 65_536)).public_key()
         assert isinstance(static, ec.EllipticCurvePublicKey)
         return self.agree(chain, static)
 
@@ -186,7 +187,7 @@ class Bench:
         self.keys = key_set()
         self.federation = Federation()
         self.services: dict[bytes, StaticKeys] = {}
-        produce(self.storage, Production(NUMBER, self.keys))
+        produce(self.storage, Production(NUMBER, self.keys, made_at=NOW))
         self.chip = chip or QuickChip()
         self.card = self.insert()
         self.terminal = Terminal(self.card)
@@ -338,3 +339,35 @@ def _advance(bench: Bench, state: State) -> None:
         assert bench.set_state(step) == 0x9000
     if state is State.TERMINATED:
         assert bench.set_state(state) == 0x9000
+
+
+LIBRARY = municipal.aid_of("131016", 1)
+CLINIC = municipal.aid_of("131016", 2)
+
+
+def fresh_resident() -> Bench:
+    """Gives an active resident card with two own services: personalised once, then its memory copied."""
+    return _copy(_resident())
+
+
+def fresh_operator() -> tuple[Bench, ec.EllipticCurvePublicKey]:
+    """Gives an active operator card and its public key, likewise."""
+    bench, key = _operator()
+    return _copy(bench), key
+
+
+@functools.cache
+def _resident() -> Bench:
+    return resident_card([LIBRARY, CLINIC])
+
+
+@functools.cache
+def _operator() -> tuple[Bench, ec.EllipticCurvePublicKey]:
+    return operator_card()
+
+
+def _copy(bench: Bench) -> Bench:
+    twin = copy.copy(bench)
+    twin.storage, twin.services = copy.copy(bench.storage), dict(bench.services)
+    twin.insert()
+    return twin
