@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from services.foundation.exchange.inbox_store import InboxRow
 from services.foundation.exchange.outbox_reader import Outgoing
-from services.foundation.exchange.refusals import UNTRUSTED, Evidence
+from services.foundation.exchange.refusals import NOT_KEPT, Evidence
 from services.foundation.exchange.rules import Cursor, State
 from services.foundation.exchange.signers import StoredSigner
 
@@ -80,7 +80,7 @@ class MemoryInboxStore:
             for row in self.state.rows.values()
             if (row.origin_sender, row.origin_sequence) in origins
             and row.origin_sender != row.sender
-            and row.reason not in UNTRUSTED
+            and row.reason not in NOT_KEPT
         }
 
     async def held_places(self, sender: str, lines: Sequence[str]) -> Mapping[str, list[int]]:

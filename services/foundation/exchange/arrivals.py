@@ -10,6 +10,7 @@ from services.foundation.exchange.envelope import Opened, open_envelope, verify
 from services.foundation.exchange.inbox_store import InboxRow
 from services.foundation.exchange.messages import Delivery, LineOf
 from services.foundation.exchange.refusals import (
+    UNTRUSTED,
     BatchTooLarge,
     EnvelopeMalformed,
     SenderMismatch,
@@ -70,7 +71,10 @@ class Gatekeeper:
         return arrivals
 
     async def reopen(self, store: SignerStore, row: InboxRow) -> Arrival:
-        """Returns the arrival of an envelope that was kept, its relayed envelope verified anew, its line as it was."""
+        """Returns the arrival of an envelope that was kept, its relayed envelope verified anew, its line as it was.
+
+        A certificate that has ended since it came does not matter, if it counted then.
+        """
         parcel = _open(Delivery(row.envelope, row.traceparent))
         await self.signers.introduce(store, signer_hashes([parcel]), ())
         sender = node_id(row.sender, self.signers.trust_domain_root)
@@ -79,7 +83,8 @@ class Gatekeeper:
         elif parcel.inner is None:
             arrival = self._arrival(parcel.outer, parcel.outer, None, row.traceparent)
         else:
-            arrival = self._arrival(parcel.outer, parcel.inner, self._fault(sender, parcel.inner), row.traceparent)
+            fault = self._fault(sender, parcel.inner, received=row.reason not in UNTRUSTED)
+            arrival = self._arrival(parcel.outer, parcel.inner, fault, row.traceparent)
         return replace(arrival, line=row.line)
 
     def _admit(self, sender: NodeId, parcel: Parcel) -> Arrival:
@@ -97,16 +102,16 @@ class Gatekeeper:
             )
         return self._arrival(outer, inner, self._fault(sender, inner), traceparent)
 
-    def _fault(self, sender: NodeId, inner: Opened) -> Refusal | None:
+    def _fault(self, sender: NodeId, inner: Opened, *, received: bool = False) -> Refusal | None:
         """Returns why a relayed envelope cannot be trusted, or None."""
         try:
-            self._verify(inner, sender)
+            self._verify(inner, sender, received=received)
         except Refusal as refusal:
             return refusal
         return None
 
-    def _verify(self, opened: Opened, relay: NodeId) -> None:
-        signer = self.signers.signer(opened.signer_hash)
+    def _verify(self, opened: Opened, relay: NodeId, *, received: bool = False) -> None:
+        signer = self.signers.signer(opened.signer_hash, received=received)
         # A node passes on what its own authority vouches for: a prefecture cannot speak for another's municipality.
         if signer.node.trust_domain != relay.trust_domain:
             raise SenderMismatch("relay your own municipalities only", sender=opened.sender, peer=relay.name)

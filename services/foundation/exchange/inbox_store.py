@@ -56,7 +56,7 @@ class InboxStore(SignerStore, Protocol):
     async def relayed_hashes(self, origins: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], bytes]:
         """Returns the hashes of the bodies received, inside others, of these origins at these of their sequences.
 
-        Those held as UNTRUSTED do not count: nobody knows whose they are.
+        Those held for a reason in NOT_KEPT do not count: nobody knows whose they are, or another was there before.
         """
         ...
 

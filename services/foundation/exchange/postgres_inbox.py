@@ -8,7 +8,7 @@ import asyncpg
 
 from services.foundation.db.engine import DriverConnection
 from services.foundation.exchange.inbox_store import InboxRow
-from services.foundation.exchange.refusals import UNTRUSTED, Evidence
+from services.foundation.exchange.refusals import NOT_KEPT, Evidence
 from services.foundation.exchange.rules import Cursor, State
 from services.foundation.exchange.signers import StoredSigner
 
@@ -87,7 +87,7 @@ class PostgresInboxStore:
     async def relayed_hashes(self, origins: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], bytes]:
         """Returns the hashes of the bodies received, inside others, of these origins at these of their sequences."""
         senders, sequences = [sender for sender, _ in origins], [sequence for _, sequence in origins]
-        rows = await self._driver.fetch(_RELAYED, senders, sequences, UNTRUSTED)
+        rows = await self._driver.fetch(_RELAYED, senders, sequences, NOT_KEPT)
         return {(row["origin_sender"], row["origin_sequence"]): row["origin_hash"] for row in rows}
 
     async def held_places(self, sender: str, lines: Sequence[str]) -> Mapping[str, list[int]]:

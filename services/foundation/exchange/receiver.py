@@ -9,6 +9,7 @@ from services.foundation.exchange.arrivals import Arrival, Gatekeeper
 from services.foundation.exchange.inbox_store import InboxRow, InboxStore
 from services.foundation.exchange.messages import Accepted, Applied, Apply, Held, Outcome, ReceiveResult
 from services.foundation.exchange.refusals import (
+    UNTRUSTED,
     AlarmingRefusal,
     BehindQuarantined,
     EnvelopeNotHeld,
@@ -187,12 +188,23 @@ class Receiver:
             present = await self._store.find(row.sender, row.sequence)
             line = [present] if present is not None and present.state in HELD else []
         for held in line:
-            arrival = await self._gatekeeper.reopen(self._store, held)
-            outcome = arrival.fault or (await self._outcomes([arrival]))[0]
-            settled = self._settled(held, outcome)
+            settled = await self._retried(held)
             await self._settle(settled)
-            if settled.state is not State.APPLIED:
+            if settled.state in HELD:
                 return
+
+    async def _retried(self, held: InboxRow) -> InboxRow:
+        """Applies a held envelope whose turn it is, and returns its row with what became of it."""
+        arrival = await self._gatekeeper.reopen(self._store, held)
+        if arrival.fault is None and arrival.origin is not arrival.outer:
+            kept = (await self._store.relayed_hashes([_origin(arrival)])).get(_origin(arrival))
+            if kept is not None and kept != arrival.origin.body_hash:
+                return self._settled(held, _equivocation(arrival, kept))
+            if kept is not None and held.reason in UNTRUSTED:
+                # It came again, and was trusted, while this one was not.
+                return replace(held, state=State.SUPERSEDED, reason=RelayedBefore.reason, wait_key="")
+        outcome = arrival.fault or (await self._outcomes([arrival]))[0]
+        return self._settled(held, outcome)
 
     async def _outcomes(self, arrivals: Sequence[Arrival]) -> Sequence[Outcome]:
         accepted = [

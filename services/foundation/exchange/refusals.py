@@ -123,3 +123,6 @@ class PositionForked(Refusal):
 
 UNTRUSTED = (SignatureInvalid.reason, SenderMismatch.reason, SignerUnknown.reason, EnvelopeMalformed.reason)
 """Reasons for which a relayed envelope is not known to be its origin's."""
+
+NOT_KEPT = (*UNTRUSTED, Equivocation.reason)
+"""Reasons for which a relayed envelope does not stand for its place in its origin's stream."""

@@ -101,14 +101,17 @@ class Signers:
         if found:
             await store.add_signers(found)
 
-    def signer(self, signer_hash: bytes) -> Signer:
-        """Returns a signer whose certificate is valid now; refuses SIGNER_UNKNOWN, with the hash in hexadecimal."""
+    def signer(self, signer_hash: bytes, *, received: bool = False) -> Signer:
+        """Returns a signer whose certificate is valid now; refuses SIGNER_UNKNOWN, with the hash in hexadecimal.
+
+        Of an envelope that was `received` while the certificate was valid, its end no longer matters.
+        """
         signer = self._known.get(signer_hash)
         if signer is None:
             raise _unknown(signer_hash, "send the signing certificate and its issuer's with the call")
         now = self._clock.now()
         for certificate in (signer.certificate, signer.issuer):
-            if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            if not received and not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
                 raise _unknown(signer_hash, "have the signing key certified anew: its certificate is not valid now")
             if self._is_revoked(certificate.issuer, certificate.serial_number):
                 raise _unknown(signer_hash, "have the signing key certified anew: its certificate is revoked")

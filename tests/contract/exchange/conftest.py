@@ -15,7 +15,7 @@ from services.foundation.exchange.tables import create_exchange
 from tests.databases import MakeDatabase
 from tests.doubles.exchange import MemoryInbox
 from tests.doubles.receiving import Receiving
-from tests.streams import CITY, OTHER, PREFECTURE, TOWN, Pki, Stream, Tier, signers_of
+from tests.streams import CITY, OTHER, PREFECTURE, TOWN, FixedClock, Pki, Stream, Tier, signers_of
 
 PKI = Pki(CITY.trust_domain)
 OTHER_PKI = Pki(OTHER.trust_domain)
@@ -33,9 +33,16 @@ class PostgresTransactions:
             yield PostgresInboxStore(await raw(connection))
 
 
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
 @pytest.fixture(params=["memory", "postgres"])
-async def node(request: pytest.FixtureRequest, make_database: MakeDatabase) -> AsyncIterator[Receiving]:
-    signers, tier = signers_of(PKI, OTHER_PKI), Tier()
+async def node(
+    request: pytest.FixtureRequest, make_database: MakeDatabase, clock: FixedClock
+) -> AsyncIterator[Receiving]:
+    signers, tier = signers_of(PKI, OTHER_PKI, clock=clock), Tier()
     if request.param == "memory":
         yield Receiving(MemoryInbox(), signers, tier)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from services.foundation.exchange.envelope import NO_HASH
@@ -16,8 +18,9 @@ from services.foundation.exchange.refusals import (
     SignatureInvalid,
     SignerUnknown,
 )
+from tests.contract.exchange.conftest import PKI
 from tests.doubles.receiving import Receiving
-from tests.streams import CITY, OTHER, PREFECTURE, TOWN, Stream, forged
+from tests.streams import CITY, NOW, OTHER, PREFECTURE, TOWN, FixedClock, Stream, forged
 
 
 async def send(node: Receiving, stream: Stream, *deliveries: Delivery) -> tuple[int, list[tuple[int, str]]]:
@@ -306,6 +309,53 @@ async def test_two_bodies_relayed_for_one_place_are_an_equivocation(
     assert await relay(node, prefecture, city, envelopes=[one, other]) == [(2, "EQUIVOCATION")]
 
     assert node.tier.applied == [("1", "a")]
+
+
+async def test_the_second_of_two_bodies_is_not_applied_when_its_line_is_released(
+    node: Receiving, city: Stream, prefecture: Stream
+) -> None:
+    node.tier.refused = {"1": "key"}
+    waiting, one = city.add("1", "a").envelope, city.add("2", "b").envelope
+    city.sequence, city.hash = 1, city.sealed[0].body_hash
+    other = city.add("1", "c").envelope
+    await relay(node, prefecture, city, envelopes=[waiting, one, other])
+    node.tier.refused = {}
+
+    await node.wake("key")
+    await node.retry(PREFECTURE, 3)
+
+    assert node.tier.applied == [("2", "b"), ("1", "a")]
+    assert await node.state_of(PREFECTURE, 3) == "QUARANTINED EQUIVOCATION"
+
+
+async def test_what_was_relayed_again_once_its_signer_was_trusted_is_applied_once(
+    node: Receiving, prefecture: Stream, clock: FixedClock
+) -> None:
+    city = Stream(PKI.signer(CITY, days=30))
+    envelope = city.add("1", "a").envelope
+    clock.time = NOW + timedelta(days=31)
+    assert await relay(node, prefecture, city, envelopes=[envelope]) == [(1, "SIGNER_UNKNOWN")]
+    clock.time = NOW
+    assert await relay(node, prefecture, city, envelopes=[envelope]) == [(2, "BEHIND_QUARANTINED")]
+
+    await node.retry(PREFECTURE, 1)
+
+    assert node.tier.applied == [("1", "a")]
+    assert await node.state_of(PREFECTURE, 1) == "SUPERSEDED RELAYED_BEFORE"
+
+
+async def test_the_end_of_a_certificate_does_not_keep_what_was_received_before_from_being_applied(
+    node: Receiving, prefecture: Stream, clock: FixedClock
+) -> None:
+    city = Stream(PKI.signer(CITY, days=30))
+    node.tier.refused = {"1": "key"}
+    await relay(node, prefecture, city, envelopes=[city.add("1").envelope])
+    node.tier.refused = {}
+    clock.time = NOW + timedelta(days=31)
+
+    await node.wake("key")
+
+    assert await node.state_of(PREFECTURE, 1) == "APPLIED"
 
 
 async def test_an_origin_of_another_authority_is_not_relayed(
