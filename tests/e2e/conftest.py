@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,15 +30,18 @@ def told() -> set[str]:
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory, collector: Collector, told: set[str]) -> Iterator[Federation]:
     """The federation; when all stories are over, its logs must be whole and must name nobody."""
-    federation = Federation(tmp_path_factory.mktemp("federation"), collector.endpoint)
-    try:
-        federation.up()
-        yield federation
-        federation.settle()
-    finally:
-        federation.down()
-    assert broken_logs(federation) == []
-    assert leaks(federation, collector, told) == []
+    # Not under pytest's directory: that is closed to other accounts again whenever another pytest starts, and
+    # PostgreSQL, which does not run as root, could not start again after it was killed.
+    with tempfile.TemporaryDirectory(prefix="juki-e2e-", ignore_cleanup_errors=True) as directory:
+        federation = Federation(Path(directory), collector.endpoint)
+        try:
+            federation.up()
+            yield federation
+            federation.settle()
+        finally:
+            federation.down()
+        assert broken_logs(federation) == []
+        assert leaks(federation, collector, told) == []
 
 
 @pytest.fixture

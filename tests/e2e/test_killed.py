@@ -42,3 +42,18 @@ async def test_a_neighbour_that_is_away_for_the_whole_load_gets_all_of_it_later(
 
     await load.settled(callers)
     assert len(load.residents) == 12
+
+
+async def test_everything_killed_one_after_the_other_in_one_load_loses_and_doubles_nothing(callers: Callers) -> None:
+    load = Load(callers.counter(CHIYODA))
+    victims = [AGENCY, "postgres", TOKYO, f"municipal/{CHIYODA}"]
+
+    async def blow() -> None:
+        for victim in victims:
+            await asyncio.to_thread(callers.federation.kill, victim)
+            await asyncio.sleep(0.4)
+
+    await load.while_under_way(blow)
+    await load.settled(callers)
+
+    assert len(load.residents) > 2
