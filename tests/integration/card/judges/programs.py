@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,14 @@ def opensc_module() -> str:
 
 
 def run(
-    *command: str | Path, code: int | None = 0, stdin: bytes = b"", **environment: str
+    *command: str | Path, code: int | None = 0, stdin: bytes = b"", environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a program and asserts its exit status, None for any."""
     need(str(command[0]))
     done = subprocess.run(
         [str(part) for part in command],
         input=stdin,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         timeout=60,
         check=False,
