@@ -35,9 +35,9 @@ OPERATOR = Profile("operator", (operator.AID,))
 class Production:
     """What a blank card leaves production with: its number, its transport keys, and the day on which it is made.
 
-    The issuer replaces the transport keys; there are no default ones, so whoever makes cards chooses a set for each. The
-    day is where the card's date begins. Raises ValueError for a number that has not ten octets or a key version that is
-    not 1 to 127.
+    The issuer replaces the transport keys; there are no default ones, so whoever makes cards chooses a set for each.
+    The day is where the card's date begins. Raises ValueError for a number that has not ten octets or a key version
+    that is not 1 to 127.
     """
 
     number: bytes
