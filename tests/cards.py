@@ -200,6 +200,13 @@ class Bench:
         self.card, self.terminal = card, Terminal(card)
         return card
 
+    def twin(self) -> Bench:
+        """Gives a card of its own with the same memory, keys and federation."""
+        twin = copy.copy(self)
+        twin.storage, twin.services = copy.copy(self.storage), dict(self.services)
+        twin.insert()
+        return twin
+
     def issuer(self, aid: bytes = DOMAIN, channel: int = 0) -> Terminal:
         """Opens the issuer's session to an application."""
         return Terminal(self.card, channel).select(aid).scp03(self.keys)
@@ -347,13 +354,13 @@ CLINIC = municipal.aid_of("131016", 2)
 
 def fresh_resident() -> Bench:
     """Gives an active resident card with two own services: personalised once, then its memory copied."""
-    return _copy(_resident())
+    return _resident().twin()
 
 
 def fresh_operator() -> tuple[Bench, ec.EllipticCurvePublicKey]:
     """Gives an active operator card and its public key, likewise."""
     bench, key = _operator()
-    return _copy(bench), key
+    return bench.twin(), key
 
 
 @functools.cache
@@ -364,10 +371,3 @@ def _resident() -> Bench:
 @functools.cache
 def _operator() -> tuple[Bench, ec.EllipticCurvePublicKey]:
     return operator_card()
-
-
-def _copy(bench: Bench) -> Bench:
-    twin = copy.copy(bench)
-    twin.storage, twin.services = copy.copy(bench.storage), dict(bench.services)
-    twin.insert()
-    return twin
