@@ -19,8 +19,11 @@ _NUMBER = rf"(?:[0-9]|{_K}(?!{_IDEOGRAPH}))"
 _DASHES = re.compile(rf" *[\u2010-\u2015\u2212-] *|(?<=[0-9{KANJI_NUMERALS}])ー(?={_NUMBER})")
 _SPACED_NUMBERS = re.compile(rf"(?<=[0-9]) +(?={_NUMBER})")
 _BETWEEN_IDEOGRAPHS = re.compile(rf"(?<={_IDEOGRAPH})[ヶガッ](?={_IDEOGRAPH})")
-_BEFORE_MARK = re.compile(rf"{_K}(?={_MARK}|[条線階]|号室|ノ{_NUMBER}|-)")
-_AFTER_MARK = re.compile(rf"(?:(?<=丁目)|(?<=番地)|(?<=[番号-])|(?<=[0-9地番号]ノ)){_K}(?!{_IDEOGRAPH})")
+# A numeral that touches a digit is left, since reading it would make one number of the two.
+_BEFORE_MARK = re.compile(rf"(?<![0-9{KANJI_NUMERALS}]){_K}(?={_MARK}|[条線階]|号室|ノ(?:{_NUMBER}|{_K}{_MARK})|-)")
+_AFTER_MARK = re.compile(
+    rf"(?:(?<=丁目)|(?<=番地)|(?<=[番号-])|(?<=[0-9地番号]ノ)){_K}(?!{_IDEOGRAPH}|[0-9{KANJI_NUMERALS}])"
+)
 _MARKS = re.compile(rf"(?<=[0-9])(?:{_MARK})+(?:ノ(?=[0-9]))?")
 _JOINING_NO = re.compile(r"(?<=[0-9])ノ(?=[0-9])")
 
@@ -52,10 +55,13 @@ def fold_address(text: str) -> str:
 
 def _simplify_numbers(text: str) -> str:
     """Takes one step towards plain numbers; each leaves fewer spaces, marks or kanji numerals, so the steps end."""
-    joined = _SPACED_NUMBERS.sub("-", _DASHES.sub("-", text)).replace(" ", "")
-    large = _BETWEEN_IDEOGRAPHS.sub(lambda kana: "ツ" if kana[0] == "ッ" else "ケ", joined)
-    arabic = _AFTER_MARK.sub(_arabic, _BEFORE_MARK.sub(_arabic, large))
-    return _JOINING_NO.sub("-", _MARKS.sub(_dash_before_digit, arabic))
+    arabic = _AFTER_MARK.sub(_arabic, _BEFORE_MARK.sub(_arabic, _DASHES.sub("-", text)))
+    joined = _SPACED_NUMBERS.sub("-", arabic)
+    if joined != text:
+        # While there is a number to read, the spaces still tell it from the next.
+        return joined
+    large = _BETWEEN_IDEOGRAPHS.sub(lambda kana: "ツ" if kana[0] == "ッ" else "ケ", text.replace(" ", ""))
+    return _JOINING_NO.sub("-", _MARKS.sub(_dash_before_digit, large))
 
 
 def _fold_characters(text: str) -> str:

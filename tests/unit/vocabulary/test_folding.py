@@ -4,7 +4,7 @@ import unicodedata
 from importlib import resources
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.vocabulary.folding import fold, fold_address
@@ -150,6 +150,8 @@ def test_addresses_fold_as_documented(text: str, folded: str) -> None:
         ("千代田1-11", "千代田11-1"), ("千代田1-1 101", "千代田1-1101"), ("三番町1", "3番町1"),
         ("大字本町1", "本町1"),
         ("千代田1丁目1番", "千代田1丁目11番"), ("一番町1", "二番町1"), ("千代田十一番地", "千代田十番一号"),
+        ("千代田1-1 十一号", "千代田1-11 一号"), ("千代田1番地一 十一", "千代田1番地1 一号"),
+        ("千代田1 一番11", "千代田11番11"), ("千代田1 一 一", "千代田1 一 十一"), ("千代田1番二3", "千代田1番23"),
     ],
 )  # fmt: skip
 def test_other_addresses_stay_apart(one: str, other: str) -> None:
@@ -184,3 +186,26 @@ def test_other_block_numbers_never_fold_alike(one: tuple[int, int, int], other: 
     first, second = ("本町{}丁目{}番{}号".format(*map(kanji, block)) for block in (one, other))
 
     assert (fold_address(first) == fold_address(second)) is (one == other)
+
+
+def written(numbers: tuple[int, int, int]) -> st.SearchStrategy[str]:
+    """Writes numbers in kanji or in digits, with spaces, marks or dashes between them."""
+    one = st.tuples(*(st.sampled_from([str(number), kanji(number)]) for number in numbers))
+    between = st.tuples(*[st.sampled_from(["-", "ー", " ", "番", "番地", "番地の", "号", "丁目", "の"])] * 2)
+    end = st.sampled_from(["", "号", "番"])
+    return st.builds(
+        lambda parts, marks, last: f"本町{parts[0]}{marks[0]}{parts[1]}{marks[1]}{parts[2]}{last}", one, between, end
+    )
+
+
+small = st.integers(1, 12)
+
+
+@given(st.data(), st.tuples(small, small, small), st.tuples(small, small, small))
+def test_other_numbers_never_fold_alike_however_they_are_written(
+    data: st.DataObject, one: tuple[int, int, int], other: tuple[int, int, int]
+) -> None:
+    assume(one != other)
+    first, second = data.draw(written(one)), data.draw(written(other))
+
+    assert fold_address(first) != fold_address(second)
