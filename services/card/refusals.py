@@ -379,3 +379,17 @@ class ItemTwice(Refusal):
     """Two items of a batch have the same request id or holder."""
 
     reason = "LISTED_TWICE"
+
+
+class CardUnknown(Refusal):
+    """There is no software card of that number on the shelf."""
+
+    kind = Kind.ABSENT
+    reason = "CARD_UNKNOWN"
+
+
+class TrustUnreadable(Refusal):
+    """Certificates of card issuers, or the network's roots, are missing or damaged; `file` names them."""
+
+    kind = Kind.WRONG_STATE
+    reason = "CARD_TRUST_UNREADABLE"

@@ -1,0 +1,1 @@
+"""How the card node's messages become values, and values messages."""
