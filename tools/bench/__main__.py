@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import signal
 import sys
@@ -72,11 +73,12 @@ async def _run(plan: Plan, longest: float, console: Console) -> tuple[Found, Map
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     scratch = _ROOT / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
+    load_average = os.getloadavg()[0]
     federation = Federation(_ROOT)
     try:
         async with asyncio.timeout(longest):
             found = await measure(federation, plan, scratch, lambda text: console.print(f"  {text}", style="dim"))
-            facts = await environment(federation)
+            facts = await environment(federation, load_average)
     finally:
         await federation.stop()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -17,8 +17,8 @@ _PACKAGES = ("grpcio", "protobuf", "uvloop", "asyncpg", "sqlalchemy", "cryptogra
 _SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
 
 
-async def environment(federation: Federation) -> Mapping[str, object]:
-    """Returns the machine's size and load, the versions, and the settings of PostgreSQL; no name of the machine."""
+async def environment(federation: Federation, load_average: float) -> Mapping[str, object]:
+    """Returns the machine's size and its load before the run, versions, PostgreSQL's settings; no machine's name."""
     connection = await asyncpg.connect(federation.app_url(AGENCY))
     try:
         settings = {name: await connection.fetchval("SELECT current_setting($1)", name) for name in _SETTINGS}
@@ -32,7 +32,7 @@ async def environment(federation: Federation) -> Mapping[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "postgresql": settings,
-        "load_average_at_start": round(os.getloadavg()[0], 2),
+        "load_average_at_start": round(load_average, 2),
     }
 
 

@@ -13,6 +13,12 @@ from tools.bench.plan import IN_FLIGHT, Plan
 from tools.bench.result import NOTE, RATIOS, ratios
 from tools.bench.run import PGBENCH_DURABLE, PGBENCH_READ, Found
 
+_FLOORS = {
+    "echo": "echo",
+    "pgbench -S": "pgbench -S",
+    "pgbench durable": "SELECT + INSERT",
+    "bulk floor": "SQL alone",
+}
 _SHOWN = ("per_second", "p50_ms", "p99_ms", "server_cpu_us", "database_cpu_us")
 
 
@@ -32,26 +38,27 @@ def show(found: Found, plan: Plan, console: Console) -> None:
 
 
 def _show_rates(found: Found, plan: Plan, console: Console) -> None:
-    table = _table(
-        f"Look-ups: {plan.records:,} records, medians of {len(found.steady)} round(s)", "", "per second", "p50 ms"
+    rounds = len(found.steady)
+    title = (
+        f"By calls in flight, or clients: {plan.records:,} records, {plan.bulk:,} in bulk, medians of {rounds} round(s)"
     )
-    for heading in ("p99 ms", "µs CPU", "µs CPU of SQL", "ratio", "to"):
-        table.add_column(heading, justify="left" if heading == "to" else "right")
+    table = _table(title, "", "per second", "p50 ms", "p99 ms", "CPU µs", "SQL µs", "ratio")
+    table.add_column("to", no_wrap=True)
     measured = ratios(found)
     below: dict[str, list[tuple[list[float], str]]] = {upper: [] for upper, _ in RATIOS.values()}
     for name, (upper, lower) in RATIOS.items():
         below[upper].append((measured[name], lower))
     for number in IN_FLIGHT:
-        _add_rate(table, f"mTLS echo, {number} in flight", found.rates[f"echo/{number}"], [])
+        _add_rate(table, f"mTLS echo, {number}", found.rates[f"echo/{number}"], [])
         key = f"confirm/{number}"
-        _add_rate(table, f"[bold]look-up by code, {number} in flight[/bold]", found.rates[key], below[key])
-    _add_rate(table, f"pgbench -S, {PGBENCH_READ} clients", found.rates[f"pgbench -S/{PGBENCH_READ}"], [])
+        _add_rate(table, f"[bold]look-up by code, {number}[/bold]", found.rates[key], below[key])
+    _add_rate(table, f"pgbench -S, {PGBENCH_READ}", found.rates[f"pgbench -S/{PGBENCH_READ}"], [])
     for clients in PGBENCH_DURABLE:
-        name = f"pgbench SELECT + INSERT + COMMIT, {clients} clients"
-        _add_rate(table, name, found.rates[f"pgbench durable/{clients}"], [])
-    _add_rate(table, f"SQL of a bulk confirmation alone, {plan.bulk:,}", found.rates["bulk floor"], [])
-    _add_rate(table, f"[bold]bulk confirmation, {plan.bulk:,}[/bold]", found.rates["bulk"], below["bulk"])
+        _add_rate(table, f"pgbench SELECT + INSERT, {clients}", found.rates[f"pgbench durable/{clients}"], [])
+    _add_rate(table, "SQL of a bulk confirmation", found.rates["bulk floor"], [])
+    _add_rate(table, "[bold]bulk confirmation[/bold]", found.rates["bulk"], below["bulk"])
     console.print(table)
+    console.print("CPU µs: processor time of the answering process for one answer; SQL µs: of PostgreSQL's for it.")
 
 
 def _add_rate(table: Table, name: str, rates: list[Rate], below: Sequence[tuple[list[float], str]]) -> None:
@@ -65,7 +72,7 @@ def _add_rate(table: Table, name: str, rates: list[Rate], below: Sequence[tuple[
         _whole(middle["server_cpu_us"]),
         _whole(middle["database_cpu_us"]),
         "\n".join(shown),
-        "\n".join(lower.replace("/", ", ") for _, lower in below),
+        "\n".join(_FLOORS[lower.partition("/")[0]] for _, lower in below),
     )
 
 
@@ -104,13 +111,13 @@ def _add_spread(table: Table, name: str, values: Sequence[float], form: str = "{
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in headings:
-        table.add_column(heading, justify="right" if heading else "left")
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     return table
 
 
 def _spread(values: Sequence[float]) -> str:
     found = spread(values)
-    ends = f" ({found.least:.2f} to {found.most:.2f})" if len(values) > 1 else ""
+    ends = f" ({found.least:.2f}–{found.most:.2f})" if len(values) > 1 else ""
     return f"{found.median:.2f}{ends}"
 
 
