@@ -44,11 +44,15 @@ var/tools/bin/uv:
 		echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@var/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
 
-.venv/.locked: requirements.lock | $(filter var/%,$(UV))
+# Card readers need pyscard, which is compiled against the headers of PC/SC (Debian: libpcsclite-dev). Without them
+# everything else works, and software cards stand directly behind the card node.
+LOCK := $(if $(wildcard /usr/include/PCSC/winscard.h),requirements-pcsc.lock,requirements.lock)
+
+.venv/.locked: $(LOCK) | $(filter var/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer: install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Installing the locked dependencies into .venv"
 	@test -x $(PY) || $(UV) venv --quiet --python "$(PYTHON)" .venv
-	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock || { command -v cc >/dev/null || \
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes $(LOCK) || { command -v cc >/dev/null || \
 		echo "There is no C compiler (cc), which some packages need: install one (Debian: apt-get install gcc)" >&2; exit 1; }
 	@touch $@
 
@@ -120,9 +124,12 @@ docs-check: setup ## links of the documents, catalogues in step with the code
 breaking: setup ## compare the protos with those of main
 	@$(PY) -m tools.breaking
 
-lock: .venv/.locked ## resolve the dependencies anew into requirements.lock
-	@$(UV) pip compile pyproject.toml --all-extras --generate-hashes --no-header --no-annotate --universal --upgrade \
-		--quiet --output-file requirements.lock
+COMPILE = $(UV) pip compile pyproject.toml --generate-hashes --no-header --no-annotate --universal --quiet \
+	--extra embedded --extra issuing --extra dev
+
+lock: .venv/.locked ## resolve the dependencies anew into requirements.lock and requirements-pcsc.lock
+	@$(COMPILE) --upgrade --output-file requirements.lock
+	@$(COMPILE) --upgrade --extra pcsc --constraint requirements.lock --output-file requirements-pcsc.lock
 
 clean: down ## remove the run's state and what is generated; keeps .venv
 	@rm -rf var/dev gen build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
