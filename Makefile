@@ -19,6 +19,11 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 export UV_PYTHON_DOWNLOADS := never
 
+# Card readers need pyscard, which is compiled against the headers of PC/SC (Debian: libpcsclite-dev). Without them
+# everything else works, and software cards stand directly behind the card node.
+LOCK := $(if $(wildcard /usr/include/PCSC/winscard.h),requirements-pcsc.lock,requirements.lock)
+LOCKED := .venv/.$(LOCK)
+
 UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
 LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 
@@ -44,11 +49,7 @@ var/tools/bin/uv:
 		echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@var/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'
 
-# Card readers need pyscard, which is compiled against the headers of PC/SC (Debian: libpcsclite-dev). Without them
-# everything else works, and software cards stand directly behind the card node.
-LOCK := $(if $(wildcard /usr/include/PCSC/winscard.h),requirements-pcsc.lock,requirements.lock)
-
-.venv/.locked: $(LOCK) | $(filter var/%,$(UV))
+$(LOCKED): $(LOCK) | $(filter var/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer: install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Installing the locked dependencies into .venv"
 	@test -x $(PY) || $(UV) venv --quiet --python "$(PYTHON)" .venv
@@ -56,11 +57,11 @@ LOCK := $(if $(wildcard /usr/include/PCSC/winscard.h),requirements-pcsc.lock,req
 		echo "There is no C compiler (cc), which some packages need: install one (Debian: apt-get install gcc)" >&2; exit 1; }
 	@touch $@
 
-.venv/.installed: .venv/.locked pyproject.toml build/.stubs
+.venv/.installed: $(LOCKED) pyproject.toml build/.stubs
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-build/.stubs: $(shell find protos -name '*.proto') tools/gen_stubs.py tools/proto_image.py .venv/.locked
+build/.stubs: $(shell find protos -name '*.proto') tools/gen_stubs.py tools/proto_image.py $(LOCKED)
 	@echo "Generating stubs from protos"
 	@$(PY) -m tools.gen_stubs
 	@touch $@
@@ -127,7 +128,7 @@ breaking: setup ## compare the protos with those of main
 COMPILE = $(UV) pip compile pyproject.toml --generate-hashes --no-header --no-annotate --universal --quiet \
 	--extra embedded --extra issuing --extra dev
 
-lock: .venv/.locked ## resolve the dependencies anew into requirements.lock and requirements-pcsc.lock
+lock: $(LOCKED) ## resolve the dependencies anew into requirements.lock and requirements-pcsc.lock
 	@$(COMPILE) --upgrade --output-file requirements.lock
 	@$(COMPILE) --upgrade --extra pcsc --constraint requirements.lock --output-file requirements-pcsc.lock
 
