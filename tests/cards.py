@@ -52,18 +52,18 @@ def key_set() -> StaticKeys:
 
 @functools.cache
 def _pool() -> tuple[rsa.RSAPrivateKey, ...]:
-    return tuple(rsa.generate_private_key(65537, 2048) for _ in range(2))
+    return tuple(rsa.generate_private_key(65537, 2048) for _ in range(3))
 
 
 class QuickChip(Chip):
-    """A chip that takes its RSA keys in turn from two made once, because making one takes longer than a test should."""
+    """A chip that takes its RSA keys in turn from three made once, because making one takes longer than a test should."""
 
     def __init__(self) -> None:
         self._made = 0
 
     def new_rsa(self) -> rsa.RSAPrivateKey:
         self._made += 1
-        return _pool()[self._made % 2]
+        return _pool()[self._made % 3]
 
 
 class Terminal:
@@ -204,6 +204,7 @@ class Bench:
         """Gives a card of its own with the same memory, keys and federation."""
         twin = copy.copy(self)
         twin.storage, twin.services = copy.copy(self.storage), dict(self.services)
+        twin.chip = copy.copy(self.chip)
         twin.insert()
         return twin
 
