@@ -35,11 +35,17 @@ def refusal_of(error: BaseException) -> Refusal | None:
     cause = _cause(error)
     if isinstance(cause, _RACES):
         return RaceLost("read again and retry", sqlstate=str(getattr(cause, "sqlstate", "")))
-    # The driver has one class for misuse and for a connection that is gone; only the text tells them apart.
-    gone = type(cause) is asyncpg.InterfaceError and "closed" in str(cause)
-    if gone or isinstance(cause, _UNREACHABLE):
+    if isinstance(cause, _UNREACHABLE) or _is_gone(cause):
         return StoreUnreachable("retry with the same request id in a moment")
     return None
+
+
+def _is_gone(cause: BaseException) -> bool:
+    """Tells whether the connection is gone; the driver has the same classes for misuse, and only texts differ."""
+    if type(cause) is asyncpg.InterfaceError:
+        return "closed" in str(cause)
+    # A server that was killed leaves connections in this state until they are found closed.
+    return type(cause) is asyncpg.InternalClientError and 'protocol is in the "failed" state' in str(cause)
 
 
 def _cause(error: BaseException) -> BaseException:
