@@ -118,7 +118,9 @@ def _is_ready(process: ProcessState) -> bool:
 
 def _with_free_ports(text: str) -> str:
     with ExitStack() as stack:
-        count = len(re.findall(r"^port = ", text, re.MULTILINE))
+        count = len(re.findall(r"^(?:witness_)?port = ", text, re.MULTILINE))
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         ports = iter([one.getsockname()[1] for one in sockets])
-        return re.sub(r"^port = \d+", lambda _: f"port = {next(ports)}", text, flags=re.MULTILINE)
+        return re.sub(
+            r"^((?:witness_)?port) = \d+", lambda found: f"{found[1]} = {next(ports)}", text, flags=re.MULTILINE
+        )

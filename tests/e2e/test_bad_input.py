@@ -43,9 +43,8 @@ async def _nothing_left(callers: Callers) -> AsyncIterator[None]:
 
 
 async def _last_refusal(callers: Callers, node: str) -> str:
-    entry = json.loads((await callers.entries(node))[-1])
-    result: str = entry["res"]
-    return result
+    entries = [json.loads(entry) for entry in await callers.entries(node)]
+    return next((str(entry["res"]) for entry in reversed(entries) if entry["act"] == "REFUSE"), "")
 
 
 _FIELDS: dict[str, tuple[str, Callable[[Counter], Any]]] = {
