@@ -56,7 +56,7 @@ def _pool() -> tuple[rsa.RSAPrivateKey, ...]:
 
 
 class QuickChip(Chip):
-    """A chip that takes its RSA keys in turn from three made once, because making one takes longer than a test should."""
+    """A chip that takes its RSA keys in turn from three made once, because making one takes longer than a test."""
 
     def __init__(self) -> None:
         self._made = 0

@@ -15,6 +15,7 @@ from services.card import tlv
 from services.card.softcard import jpki, jukinet, operator
 from services.card.softcard.chip import Chip
 from services.card.softcard.lifecycle import State
+from services.vocabulary.resident_code import ResidentCode
 from tests.cards import (
     AUTHENTICATION_PIN,
     JUKI_PIN,
@@ -96,7 +97,7 @@ def test_a_photograph_of_the_greatest_size_is_stored(resident: Bench) -> None:
 
 
 def test_files_stored_together_are_stored_together_or_not_at_all(resident: Bench) -> None:
-    other = b"98765432102"
+    other = ResidentCode.from_body("9876543210").digits.encode()
     wrong = (jukinet.PHOTOGRAPH, b"no photograph")
 
     assert _store(resident.issuer(jukinet.AID), (jukinet.RESIDENT_CODE, RESIDENT_CODE), wrong) == 0x6A80
