@@ -23,17 +23,21 @@ class ShuttingDown(Refusal):
 class Batcher(Generic[T, R]):
     """Collects items and flushes them in batches of at most `limit`, with at most `lanes` flushes at a time.
 
-    There is no timer: a lone item leaves at once, and batches grow with the load by themselves. `flush` answers one
-    result for each item, in order; when it raises, its items fail with that error and no others. Give each lane a
-    database connection of its own.
+    A lone item leaves at once, and batches grow with the load by themselves: a lane that finds more waiting after a
+    flush first pauses for `pause` seconds, so that one commit serves what arrives meanwhile instead of the first few.
+    `flush` answers one result for each item, in order; when it raises, its items fail with that error and no others.
+    Give each lane a database connection of its own.
     """
 
-    def __init__(self, flush: Callable[[list[T]], Awaitable[list[R]]], *, lanes: int, limit: int) -> None:
+    def __init__(
+        self, flush: Callable[[list[T]], Awaitable[list[R]]], *, lanes: int, limit: int, pause: float = 0.0
+    ) -> None:
         if lanes < 1 or limit < 1:
             raise ValueError("a batcher needs at least one lane and batches of at least one item")
         self._flush = flush
         self._free = lanes
         self._limit = limit
+        self._pause = pause
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -64,6 +68,8 @@ class Batcher(Generic[T, R]):
         try:
             while batch := self._take():
                 await self._answer(batch)
+                if self._pause and 0 < len(self._waiting) < self._limit:
+                    await asyncio.sleep(self._pause)
         finally:
             self._free += 1
 

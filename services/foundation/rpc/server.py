@@ -31,6 +31,9 @@ _HOUR = 3_600_000
 
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_concurrent_streams", 100),
+    # The C core counts streams that have ended until Python lets go of them, and would refuse calls of a client that
+    # keeps well below the limit.
+    ("grpc.http.overload_protection", 0),
     ("grpc.max_metadata_size", _METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_CEILING),

@@ -165,3 +165,20 @@ async def test_closing_answers_what_was_submitted_and_refuses_the_rest() -> None
 def test_a_batcher_without_lanes_or_room_is_not_made(lanes: int, limit: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Batcher(Flush(), lanes=lanes, limit=limit)
+
+
+async def test_a_busy_lane_lets_items_gather_before_it_goes_on() -> None:
+    flush = Flush()
+    batcher = Batcher(flush, lanes=1, limit=10, pause=0.01)
+    flush.gate.clear()
+    first = asyncio.create_task(batcher.submit(1))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(batcher.submit(2))
+    await asyncio.sleep(0)
+
+    flush.gate.set()
+    await first
+    third = asyncio.create_task(batcher.submit(3))
+    await asyncio.gather(second, third)
+
+    assert flush.batches == [[1], [2, 3]]
