@@ -38,7 +38,7 @@ _BULK = "/juki.confirmation.v1.ConfirmationService/ConfirmBulk"
 _PURPOSE = purpose_pb2.Purpose(affair_id="b1-19", case_number="BENCH-2026-0001")
 _REQUESTS = 4_000
 """Different requests in one measurement, which come round again."""
-_STREAMS = 32
+_STREAMS = 64
 """Calls on one connection: servers take 100 at once, and one connection is one thread of work in gRPC."""
 _CALL_SECONDS = 20.0
 _BULK_SECONDS = 120.0
