@@ -38,6 +38,13 @@ class EchoCard:
         return raw[:4] + b"\x90\x00"
 
 
+class GarbledCard(EchoCard):
+    """A card whose answer to reset offers no protocol, as a worn contact garbles it."""
+
+    def power_on(self) -> bytes:
+        return b"\xff"
+
+
 class HeldCard:
     """A software card that stops before it answers one instruction, until it is let go."""
 

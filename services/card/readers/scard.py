@@ -106,6 +106,9 @@ class Scard:
         header = self._scard.SCARD_PCI_T1 if t1 else self._scard.SCARD_PCI_T0
         code, answer = self._scard.SCardTransmit(card, header, list(raw))
         self.check(code, reader)
+        if len(answer) < 2:
+            # What a driver gives that lost the card in the middle of a command, before its service has noticed.
+            raise CardRemoved("the card was taken out in the middle; open another session", reader=reader)
         return bytes(octet & 0xFF for octet in answer)
 
     def disconnect(self, card: Any) -> None:
@@ -121,10 +124,10 @@ class Scard:
         self._scard.SCardReleaseContext(self._context)
 
     def check(self, code: int, reader: str) -> None:
-        """Refuses for every code but success."""
+        """Refuses for every code but success; PCSC_UNAVAILABLE for what was not asked of one reader."""
         if code == self._scard.SCARD_S_SUCCESS:
             return
-        if code in self._codes(_STOPPED):
+        if code in self._codes(_STOPPED) or not reader:
             raise PcscUnavailable(_START if shutil.which("pcscd", path="/usr/sbin:/usr/bin:/sbin:/bin") else _INSTALL)
         for name, (refusal, advice) in _REFUSALS.items():
             if code == getattr(self._scard, name, None):

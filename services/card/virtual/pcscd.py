@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,6 +40,7 @@ class PrivatePcscd:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._asking = threading.Lock()
         self.is_isolated = False
 
     @property
@@ -52,6 +54,11 @@ class PrivatePcscd:
     def environment(self) -> dict[str, str]:
         """What a client's environment needs; pcsc-lite reads it once in a process."""
         return {"PCSCLITE_CSOCK_NAME": str(self.socket_path)}
+
+    @property
+    def process_id(self) -> int:
+        """The process that keeps pcscd, and ends it when this process ends; 0 when it is not running."""
+        return 0 if self._process is None else self._process.pid
 
     @property
     def log(self) -> str:
@@ -93,8 +100,9 @@ class PrivatePcscd:
             raise ReaderUnknown(f"name a slot from 0 to {self._readers * SLOTS - 1}", slot=slot)
         if self._control is None:
             raise PcscUnavailable("start the private card service first")
-        self._control.send(bytes((slot,)))
-        data, descriptors, _, _ = socket.recv_fds(self._control, 16, 1)
+        with self._asking:
+            self._control.send(bytes((slot,)))
+            data, descriptors, _, _ = socket.recv_fds(self._control, 16, 1)
         if not descriptors:
             raise ConnectionRefusedError(data.decode("ascii", "replace"))
         return socket.socket(fileno=descriptors[0])

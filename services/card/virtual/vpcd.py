@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from services.card.readers.embedded import Insertable
+from services.card.refusals import PcscUnavailable
 
 _POWER_OFF, _POWER_ON, _RESET, _ATR = b"\x00", b"\x01", b"\x02", b"\x04"
-_RETRY_SECONDS = 0.2
+_UNSEEN_SECONDS = 0.5
+"""How long a slot must be empty for pcscd to see it: it looks every 0.4 s, and a card that comes back earlier, after a
+command has failed, stays unseen for good."""
 
 Dial = Callable[[], socket.socket]
 """Connects to a slot; raises OSError while nobody listens."""
@@ -45,12 +49,18 @@ class VirtualSlot:
             raise TimeoutError("no virtual reader listens")
 
     def remove(self) -> None:
-        """Takes the card out, also in the middle of a command; removing twice does nothing more."""
+        """Takes the card out, also in the middle of a command, and waits until the reader can have seen it.
+
+        Removing twice does nothing more.
+        """
+        if self._removed.is_set():
+            return
         self._removed.set()
         with self._lock:
             if self._socket is not None:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
+        time.sleep(_UNSEEN_SECONDS)
         self._thread.join(5.0)
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -59,13 +69,13 @@ class VirtualSlot:
 
     def _serve(self) -> None:
         while not self._removed.is_set():
-            with suppress(OSError):
+            with suppress(OSError, PcscUnavailable):
                 connection = self._dial()
                 with connection:
                     self._hold(connection)
                     self._talk(connection)
             self._card.power_off()
-            self._removed.wait(_RETRY_SECONDS)
+            self._removed.wait(_UNSEEN_SECONDS)
 
     def _hold(self, connection: socket.socket) -> None:
         connection.settimeout(None)

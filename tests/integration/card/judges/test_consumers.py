@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from services.card.terminal.applications import JpkiKey
-from tests.integration.card.conftest import InReader
+from tests.integration.card.judges.conftest import InReader
 from tests.integration.card.judges.programs import need, opensc_module, run
 from tests.issued_cards import AUTHENTICATION_PIN, IssuedCard
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.card.terminal.applications import JpkiKey
 from services.card.terminal.secret import Pin
-from tests.integration.card.conftest import InReader
+from tests.integration.card.judges.conftest import InReader
 from tests.integration.card.judges.programs import pkcs11, run
 from tests.issued_cards import AUTHENTICATION_PIN, SIGNATURE_PIN, IssuedCard, issue_operator
 

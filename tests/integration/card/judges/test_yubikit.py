@@ -17,7 +17,7 @@ from services.card.securechannel import decode_point, encode_point
 from services.card.terminal.applications import JPKI_AID, JUKI_NET_AID, JpkiKey
 from services.card.terminal.domain import DOMAIN_AID, STATIC_KEY
 from services.card.terminal.requests import digest_info
-from tests.integration.card.conftest import InReader
+from tests.integration.card.judges.conftest import InReader
 from tests.issued_cards import (
     AUTHENTICATION_PIN,
     JUKI_PIN,
