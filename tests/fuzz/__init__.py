@@ -1,0 +1,1 @@
+"""Targets for coverage-guided fuzzing; run with atheris, which is not among the locked dependencies."""
