@@ -76,6 +76,14 @@ class Layout:
         """Returns the key directory of a node or client, as the ceremony makes it."""
         return self.pki / "nodes" / f"{peer.tier.value}-{peer.code}"
 
+    def policy(self, node: NodeId) -> Path:
+        """Returns the file that says who must witness a node's audit log."""
+        return self.trust / "policies" / f"{node.tier.value}-{node.code}.policy"
+
+    def witness(self, auditor: NodeId) -> Path:
+        """Returns the directory of what an auditor's witness holds."""
+        return self.root / "witnesses" / auditor.code
+
     def log(self, process: str) -> Path:
         """Returns the log file of a process, `postgres` or a node's short name."""
         return self.logs / f"{process.replace('/', '-')}.log"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2
@@ -21,6 +23,16 @@ def open_channel(layout: Layout, caller: NodeId, node: Node) -> grpc.aio.Channel
     )
     options = [("grpc.ssl_target_name_override", node.identity.dns_name), ("grpc.enable_retries", 0)]
     return grpc.aio.secure_channel(node.address, credentials, options=options)
+
+
+async def is_listening(port: int) -> bool:
+    """Tells whether something takes connections on a port of this machine."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def is_healthy(channel: grpc.aio.Channel) -> bool:

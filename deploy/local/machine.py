@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from deploy.local.refusals import DiskFull, PortTaken, PythonTooOld
-from deploy.local.topology import Node, Topology
+from deploy.local.topology import Alone, Node, Topology
 
 _OLDEST_PYTHON = (3, 11)
 _LEAST_FREE_MB = 500
@@ -47,7 +47,8 @@ def disk_errors(directory: Path) -> Iterator[None]:
 
 def check_ports(topology: Topology) -> None:
     """Refuses PORT_TAKEN for the first node whose port something listens on."""
-    for node in topology.nodes:
+    processes: list[Node | Alone] = [*topology.nodes, *topology.witnesses]
+    for node in processes:
         # Without SO_REUSEPORT, which the servers set: with it a second listener would be let in beside the first.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,7 +58,7 @@ def check_ports(topology: Topology) -> None:
                 raise _port_taken(node, error) from error
 
 
-def _port_taken(node: Node, error: OSError) -> PortTaken:
+def _port_taken(node: Node | Alone, error: OSError) -> PortTaken:
     if error.errno != errno.EADDRINUSE:
         return PortTaken(f"choose another port: {error.strerror}", node=node.name, port=node.port)
     holder = _listener(node.port)

@@ -11,6 +11,7 @@ from deploy.local.layout import CHECKOUT, Layout
 from deploy.local.postgres import Cluster, Roles
 from deploy.local.refusals import TopologyMalformed
 from deploy.local.topology import Node, Topology
+from deploy.local.witnesses import witnesses_of
 from deploy.pki.authority import Pki, load_settings
 from deploy.pki.files import PRIVATE, write_atomic
 from services.foundation.db import migrate
@@ -32,6 +33,9 @@ def ensure_keys(topology: Topology, layout: Layout) -> None:
     peers = [*(node.identity for node in topology.nodes), *topology.counters]
     for peer in (*peers, *(relying.identity for relying in topology.relying), *topology.auditors):
         pki.issue(peer.name)
+    for node in topology.nodes:
+        if witnesses := witnesses_of(topology, node):
+            pki.assign(node.name, witnesses)
 
 
 async def ensure_database(node: Node, cluster: Cluster, layout: Layout) -> None:
@@ -50,7 +54,11 @@ async def ensure_database(node: Node, cluster: Cluster, layout: Layout) -> None:
 
 def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Layout) -> None:
     """Writes a node's settings file, readable by its owner alone, since the database's password stands in it."""
-    addresses = {each.identity: each.address for each in topology.nodes}
+    addresses = {each.name: each.address for each in topology.nodes}
+    witnesses = witnesses_of(topology, node)
+    called = dict.fromkeys(
+        (*(peer.name for peer in node.neighbours), *(name for name in witnesses if name in addresses))
+    )
     lines = [
         f"# Settings of {node.title}; written by the local run at every start.",
         *(
@@ -63,6 +71,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
                 "keys": str(layout.keys(node.identity)),
                 "trust": str(layout.trust),
                 "log_directory": str(layout.node(node.identity) / "log"),
+                "witness_policy": str(layout.policy(node.identity)) if witnesses else "",
                 "otlp_endpoint": topology.otlp_endpoint,
             }.items()
         ),
@@ -71,7 +80,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
         *([f"purposes = {_quoted(str(_PURPOSES))}"] if node.identity.tier in _CONFIRMING else []),
         "",
         "[neighbours]",
-        *(f"{_quoted(peer.name)} = {_quoted(addresses[peer])}" for peer in node.neighbours),
+        *(f"{_quoted(name)} = {_quoted(addresses[name])}" for name in called),
         "",
     ]
     (layout.node(node.identity) / "log").mkdir(parents=True, exist_ok=True)

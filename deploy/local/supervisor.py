@@ -16,14 +16,15 @@ from rich.console import Console
 from deploy.local import machine, provision
 from deploy.local.child import Child, Policy, Spec
 from deploy.local.layout import CHECKOUT, Layout
-from deploy.local.links import is_healthy, open_channel
+from deploy.local.links import is_healthy, is_listening, open_channel
 from deploy.local.logs import ProcessLog
 from deploy.local.postgres import Cluster
 from deploy.local.processes import end, see
 from deploy.local.state import Phase, RunState, Step
-from deploy.local.topology import Node, Topology
+from deploy.local.topology import Alone, Node, Topology
 from services.foundation.identity import Tier
 from services.foundation.refusals import Refusal
+from services.foundation.witness.keys import witness_name
 
 _KEYS_CHECKED_EVERY_S = 3600.0
 _ORDER = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL)
@@ -102,6 +103,9 @@ class Supervisor:
             for node in self._topology.nodes:
                 await provision.ensure_database(node, cluster, self._layout)
                 provision.write_settings(node, self._topology, cluster, self._layout)
+        if self._topology.witnesses:
+            async with self._step("Starting the auditors' witnesses"):
+                await self._start_together(self._witness(each) for each in self._topology.witnesses)
         for tier in _ORDER:
             nodes = self._topology.of_tier(tier)
             named = "・".join(node.title for node in nodes[:3]) + (" …" if len(nodes) > 3 else "")
@@ -152,12 +156,30 @@ class Supervisor:
             environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'gen'}", "PYTHONUNBUFFERED": "1"},
         )
 
+    def _witness(self, witness: Alone) -> Spec:
+        state = str(self._layout.witness(witness.identity))
+        options = {
+            "--name": witness_name(witness.identity, self._topology.trust_domain_root),
+            "--keys": str(self._layout.keys(witness.identity)),
+            "--logs": str(self._layout.trust / "logs.vkeys"),
+            "--state": state,
+            "--listen": witness.address,
+        }
+        return Spec(
+            name=witness.name,
+            command=[sys.executable, "-m", "services.witness", *(word for pair in options.items() for word in pair)],
+            marker=state,
+            is_ready=lambda: is_listening(witness.port),
+            environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'gen'}", "PYTHONUNBUFFERED": "1"},
+        )
+
     async def _stop_all(self) -> None:
         self._become(Phase.STOPPING)
         for tier in reversed(_ORDER):
             named = [child for child in self._children if child.spec.name.startswith(f"{tier.value}/")]
             await asyncio.gather(*(child.stop() for child in named))
-        await asyncio.gather(*(child.stop() for child in self._children if child.spec.name == "postgres"))
+        for prefix in ("witness/", "postgres"):
+            await asyncio.gather(*(child.stop() for child in self._children if child.spec.name.startswith(prefix)))
         await asyncio.gather(*(channel.close() for channel in self._channels))
         with suppress(OSError):
             # Not there when the start ended early, and not empty when the server had to be killed.

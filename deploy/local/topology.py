@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Node:
     """URL for its application role on a PostgreSQL of the operator's; empty for the embedded one."""
     database_owner_url: str = ""
     """URL for the owner of that database, who migrates it."""
+    witnesses: tuple[str, ...] = ()
+    """Short names of those who must witness its audit log; empty for the assignment that follows from the topology."""
 
     @property
     def name(self) -> str:
@@ -57,6 +59,24 @@ class Relying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """An auditor's witness, a process that runs alone."""
+
+    identity: NodeId
+    port: int
+
+    @property
+    def name(self) -> str:
+        """The short name of its process, `witness/board`."""
+        return f"witness/{self.identity.code}"
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
     """A whole federation; nodes stand in the order in which they start."""
 
@@ -66,6 +86,8 @@ class Topology:
     nodes: tuple[Node, ...]
     relying: tuple[Relying, ...]
     auditors: tuple[NodeId, ...]
+    witnesses: tuple[Alone, ...] = ()
+    """The auditors' witnesses."""
     otlp_endpoint: str = ""
     """Where the nodes send traces and metrics, `http://host:port`; nowhere when empty."""
 
@@ -128,6 +150,13 @@ def parse(table: Mapping[str, Any]) -> Topology:
     _refuse_repeats(nodes)
     relying = [_relying(stanza, root) for stanza in _stanzas(table, "relying")]
     auditors = [_auditor(stanza, root) for stanza in _stanzas(table, "auditor")]
+    alone = [
+        Alone(identity=identity, port=_port(stanza["witness_port"], f"auditor {identity.code}"))
+        for identity, stanza in zip(auditors, _stanzas(table, "auditor"), strict=True)
+        if "witness_port" in stanza
+    ]
+    _refuse_shared_ports([*nodes, *alone])
+    _refuse_strange_witnesses(nodes, auditors=[each.identity.name for each in alone])
     _unique("relying", [each.identity.code for each in relying])
     _unique("auditor", [each.code for each in auditors])
     if not auditors:
@@ -138,6 +167,7 @@ def parse(table: Mapping[str, Any]) -> Topology:
         nodes=tuple(_with_neighbours(node, nodes) for node in nodes),
         relying=tuple(relying),
         auditors=tuple(auditors),
+        witnesses=tuple(alone),
         otlp_endpoint=table.get("otlp_endpoint", ""),
     )
 
@@ -145,24 +175,35 @@ def parse(table: Mapping[str, Any]) -> Topology:
 def _node(stanza: Mapping[str, Any], root: str) -> Node:
     name = stanza.get("name")
     where = f"node {name}"
-    _only(stanza, where, required={"name", "port", "title"}, optional={"database_url", "database_owner_url"})
+    optional = {"database_url", "database_owner_url", "witnesses"}
+    _only(stanza, where, required={"name", "port", "title"}, optional=optional)
     _strings(stanza, where, ("name", "title", "database_url", "database_owner_url"))
     tier, _, code = str(name).partition("/")
     if tier not in _SERVING:
         raise TopologyMalformed("name the node agency/national, prefecture/<13> or municipal/<131016>", where=where)
     _check_code(Tier(tier), code, str(name))
-    port = stanza["port"]
-    if type(port) is not int or not 1024 <= port <= 65535:
-        raise TopologyMalformed("give a port from 1024 to 65535", where=where)
     if ("database_url" in stanza) != ("database_owner_url" in stanza):
         raise TopologyMalformed("give both database_url and database_owner_url: one serves, one migrates", where=where)
     return Node(
         identity=node_id(str(name), root),
-        port=port,
+        port=_port(stanza["port"], where),
         title=stanza["title"],
         database_url=stanza.get("database_url", ""),
         database_owner_url=stanza.get("database_owner_url", ""),
+        witnesses=_witnesses(stanza.get("witnesses", []), where),
     )
+
+
+def _port(value: object, where: str) -> int:
+    if type(value) is not int or not 1024 <= value <= 65535:
+        raise TopologyMalformed("give a port from 1024 to 65535", where=where)
+    return value
+
+
+def _witnesses(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+        raise TopologyMalformed("list each witness once, as text in quotes", where=where)
+    return tuple(value)
 
 
 def _check_code(tier: Tier, code: str, name: str) -> None:
@@ -181,12 +222,26 @@ def _check_code(tier: Tier, code: str, name: str) -> None:
 
 def _refuse_repeats(nodes: list[Node]) -> None:
     _unique("node", [node.name for node in nodes])
-    for port, count in Counter(node.port for node in nodes).items():
-        if count > 1:
-            holders = ", ".join(node.name for node in nodes if node.port == port)
-            raise TopologyMalformed(f"give each node a port of its own: {holders} share {port}", where=f"port {port}")
     if not any(node.identity.tier is Tier.AGENCY for node in nodes):
         raise TopologyMalformed('add a stanza for the agency: name = "agency/national"', where="node")
+
+
+def _refuse_shared_ports(processes: Sequence[Node | Alone]) -> None:
+    for port, count in Counter(process.port for process in processes).items():
+        if count > 1:
+            holders = ", ".join(process.name for process in processes if process.port == port)
+            raise TopologyMalformed(f"give each node a port of its own: {holders} share {port}", where=f"port {port}")
+
+
+def _refuse_strange_witnesses(nodes: list[Node], *, auditors: list[str]) -> None:
+    """Refuses a witness that is not there, and a node that would witness itself."""
+    able = {*(node.name for node in nodes), *auditors}
+    for node in nodes:
+        for name in node.witnesses:
+            if name not in able - {node.name}:
+                raise TopologyMalformed(
+                    "name as witnesses other nodes, or an auditor with a witness_port", where=f"node {node.name}"
+                )
 
 
 def _with_neighbours(node: Node, nodes: list[Node]) -> Node:
@@ -212,7 +267,7 @@ def _relying(stanza: Mapping[str, Any], root: str) -> Relying:
 
 def _auditor(stanza: Mapping[str, Any], root: str) -> NodeId:
     where = f"auditor {stanza.get('id')}"
-    _only(stanza, where, required={"id"}, optional=set())
+    _only(stanza, where, required={"id"}, optional={"witness_port"})
     _strings(stanza, where, ("id",))
     return _client(Tier.AUDITOR, stanza["id"], root, where)
 

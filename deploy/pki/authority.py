@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,8 +21,10 @@ from deploy.pki.register import hexadecimal
 from deploy.pki.settings import CeremonySettings, load_settings
 from deploy.pki.transcript import Entry, Transcript
 from deploy.pki.trust import TrustDirectory
+from deploy.pki.witnesses import Assigned, ensure_witness_keys, policy_text
 from services.foundation.clock import Clock, SystemClock
 from services.foundation.identity import SERVING, IdentityMalformed, NodeId, Tier, log_origin, node_id, parse_spiffe_id
+from services.foundation.witness.keys import witness_name
 
 __all__ = ["CeremonySettings", "Held", "Pki", "load_settings"]
 
@@ -87,6 +89,9 @@ class Pki:
             keys.make()
             if node.tier in SERVING:
                 self._complete_server(node, authority, keys, now)
+            if node.tier in SERVING or node.tier is Tier.AUDITOR:
+                name = witness_name(node, self.settings.trust_domain)
+                self.trust.add_witness_keys(ensure_witness_keys(keys.path, name))
             held = keys.tls_certificate()
             if held is None or (self._is_due(held, self.settings.tls_renewal) and not _is_revoked(held, authority)):
                 self._install(node, authority, keys, now)
@@ -95,6 +100,21 @@ class Pki:
             keys.link_pairs()
             authority.publish(now)
             return keys.path
+
+    def assign(self, name: str, witnesses: Mapping[str, str]) -> Path:
+        """Writes which witnesses a node's log needs and returns the policy: more than half of those named.
+
+        `witnesses` maps short names to addresses: of a node its SPIFFE id, of a witness that runs alone its HTTP
+        prefix. All must have been issued. Refuses PKI_NODE_UNISSUED.
+        """
+        node = self._node(name)
+        with self._locked():
+            for one in (name, *witnesses):
+                if self._keys(self._node(one)).tls_certificate() is None:
+                    raise NodeUnissued("issue the node's first certificate before its log is witnessed", node=one)
+            assigned = [Assigned(one, self._keys(self._node(one)).path, url) for one, url in witnesses.items()]
+            vkey = self._keys(node).log_verifier_key(log_origin(node, self.settings.trust_domain))
+            return self.trust.write_policy(f"{node.tier.value}-{node.code}", policy_text(vkey, assigned))
 
     def rotate(self, name: str) -> Path:
         """Replaces a node's TLS key and certificate and returns its key directory; refuses PKI_NODE_UNISSUED.

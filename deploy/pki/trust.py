@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -21,6 +22,8 @@ class TrustDirectory:
         self._roots = path / "roots.crt"
         self._suspended = path / "suspended"
         self._log_keys = path / "logs.vkeys"
+        self._witness_keys = path / "witnesses.vkeys"
+        self._policies = path / "policies"
 
     def make(self) -> None:
         """Makes the directory and those of its files that start empty."""
@@ -53,9 +56,19 @@ class TrustDirectory:
 
     def add_log_key(self, verifier_key: str) -> None:
         """Publishes the verifier key of a node's audit log."""
-        lines = self._log_keys.read_text("ascii").splitlines() if self._log_keys.exists() else []
-        if verifier_key not in lines:
-            write_atomic(self._log_keys, "".join(f"{line}\n" for line in [*lines, verifier_key]).encode())
+        _add_lines(self._log_keys, [verifier_key])
+
+    def add_witness_keys(self, verifier_keys: Iterable[str]) -> None:
+        """Publishes the verifier keys of a witness."""
+        _add_lines(self._witness_keys, verifier_keys)
+
+    def write_policy(self, name: str, text: str) -> Path:
+        """Publishes which witnesses a log needs, if it changed, and returns the file."""
+        make_directory(self._policies, PUBLIC_DIRECTORY)
+        path = self._policies / f"{name}.policy"
+        if not path.exists() or path.read_text("ascii") != text:
+            write_atomic(path, text.encode())
+        return path
 
     def suspended(self) -> frozenset[str]:
         """Reads the SPIFFE ids that are suspended."""
@@ -80,6 +93,13 @@ class TrustDirectory:
 
     def _write_suspended(self, lines: list[str]) -> None:
         write_atomic(self._suspended, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _add_lines(path: Path, added: Iterable[str]) -> None:
+    lines = path.read_text("ascii").splitlines() if path.exists() else []
+    missing = [line for line in added if line not in lines]
+    if missing:
+        write_atomic(path, "".join(f"{line}\n" for line in [*lines, *missing]).encode())
 
 
 def _identity(line: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.foundation.identity import Tier
+from services.foundation.identity import SERVING, Tier
 from services.foundation.rpc.access import Access, any_of, anyone, itself
 
 _ASKING = any_of(Tier.RELYING)
@@ -21,6 +21,8 @@ ACCESS: Access = {
     "/juki.confirmation.v1.ConfirmationService/ConfirmBulk": _ASKING,
     "/juki.confirmation.v1.ConfirmationService/ListChanges": _ASKING,
     "/juki.confirmation.v1.ConfirmationService/ListPurposes": _ASKING,
+    "/juki.witness.v1.WitnessService/AddCheckpoint": any_of(*SERVING),
+    "/juki.witness.v1.WitnessService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetInclusionProof": anyone(),
     "/juki.audit.v1.AuditService/GetConsistencyProof": anyone(),

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -13,9 +15,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from juki.audit.v1 import audit_service_pb2 as audit_pb
 from juki.audit.v1 import audit_service_pb2_grpc as audit_grpc
+from juki.witness.v1 import witness_service_pb2 as witness_pb
+from juki.witness.v1 import witness_service_pb2_grpc as witness_grpc
 from services.foundation import telemetry
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.note import NoteSigner
+from services.foundation.audit.policy import load_policy
 from services.foundation.audit.publisher import Publisher
 from services.foundation.audit.salts import load_sealer
 from services.foundation.audit.service import AuditService
@@ -24,7 +29,7 @@ from services.foundation.clock import Clock, SystemClock
 from services.foundation.db.engine import Database
 from services.foundation.exchange.envelope import EnvelopeSigner
 from services.foundation.exchange.signers import Signers
-from services.foundation.identity import log_origin
+from services.foundation.identity import log_origin, parse_spiffe_id
 from services.foundation.journal import Journal
 from services.foundation.keys import load_ed25519
 from services.foundation.refusals import StoreUnreachable
@@ -35,12 +40,20 @@ from services.foundation.rpc.server import Server
 from services.foundation.rpc.trust import TrustStore
 from services.foundation.settings import NodeConfig
 from services.foundation.telemetry.metrics import Gauge
+from services.foundation.witness.endpoints import Endpoint, HttpEndpoint, NodeEndpoint
+from services.foundation.witness.keys import load_cosigner, witness_name
+from services.foundation.witness.service import WitnessService
+from services.foundation.witness.store import PostgresWitnessStore
+from services.foundation.witness.witness import LogKeys, Witness
+from services.foundation.witness.witnessing import Witnessing
 
 _log = logging.getLogger(__name__)
 
-_LOG_CONNECTIONS = 2
+_LOG_CONNECTIONS = 4
 _CONNECT_SECONDS = 5.0
 _STATEMENT_SECONDS = 60.0
+_UNWITNESSED = ("/juki.audit.v1.", "/juki.witness.v1.", "/juki.exchange.v1.StreamStatusService/List")
+"""What is answered also while the node's own log goes without witnesses: whatever shows how it stands."""
 
 
 class Node:
@@ -74,10 +87,14 @@ class Node:
             self.journal.record_refusal,
             message_bytes=message_bytes,
             telemetry=self.telemetry,
+            standing=self._check_witnessed,
         )
         self.server = Server(config, self.gate)
         self._note_signer = NoteSigner(origin, load_ed25519(config.keys / "log.key"))
         self._tiles = TileStore(config.log_directory)
+        self._policy = load_policy(Path(config.witness_policy)) if config.witness_policy else None
+        self._cosigner = load_cosigner(witness_name(self.identity, config.trust_domain_root), config.keys)
+        self._witnessing: Witnessing | None = None
         self._background: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
@@ -107,8 +124,9 @@ class Node:
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT.
 
-        Refuses to start, with STORE_UNREACHABLE, LOG_TAMPERED, PORT_TAKEN and those of the keys, before any call is
-        answered. Stops in the order server, background work, waiting audit entries, last checkpoint, connections.
+        Refuses to start, with STORE_UNREACHABLE, LOG_TAMPERED, LOG_ROLLED_BACK, PORT_TAKEN and those of the keys,
+        before any call is answered. Stops in the order server, background work, waiting audit entries, last
+        checkpoint, connections.
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self.telemetry.stop)
@@ -116,13 +134,21 @@ class Node:
             stack.push_async_callback(self.database.close)
             pool = await self._log_pool()
             stack.push_async_callback(pool.close)
-            publisher = Publisher(pool, self._tiles, self._note_signer, interval=self.config.publish_seconds)
+            self._witnessing = self._witnessed_by(pool)
+            publisher = Publisher(
+                pool,
+                self._tiles,
+                self._note_signer,
+                interval=self.config.publish_seconds,
+                witnessing=self._witnessing,
+            )
             await publisher.start()
             stack.push_async_callback(publisher.publish)
             stack.push_async_callback(self.journal.close)
             for close in self._closing:
                 stack.push_async_callback(close)
             self._serve_log(pool, publisher)
+            self._serve_witness(pool)
             await self._serve_with({"audit.publisher": publisher.run, **dict(self._background)})
 
     async def _serve_with(self, works: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]) -> None:
@@ -142,7 +168,7 @@ class Node:
                 raise error
 
     def _serve_log(self, pool: asyncpg.Pool[asyncpg.Record], publisher: Publisher) -> None:
-        service = AuditService(pool, self._tiles, self._note_signer.vkey)
+        service = AuditService(pool, self._tiles, self._note_signer.vkey, witnessed=self._witnessing is not None)
         descriptor = audit_pb.DESCRIPTOR.services_by_name["AuditService"]
         self.serve(audit_grpc.add_AuditServiceServicer_to_server, service, descriptor)
         self.telemetry.gauge(
@@ -153,6 +179,46 @@ class Node:
                 lambda: [(publisher.published_size, {})],
             )
         )
+
+    def _serve_witness(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        keys = LogKeys(self.config.trust / "logs.vkeys")
+        service = WitnessService(Witness(self._cosigner, keys, PostgresWitnessStore(pool), self.clock))
+        descriptor = witness_pb.DESCRIPTOR.services_by_name["WitnessService"]
+        self.serve(witness_grpc.add_WitnessServiceServicer_to_server, service, descriptor)
+
+    def _witnessed_by(self, pool: asyncpg.Pool[asyncpg.Record]) -> Witnessing | None:
+        if self._policy is None:
+            return None
+        witnessing = Witnessing(
+            self._policy,
+            self._note_signer.name,
+            pool,
+            self._witness,
+            self.clock,
+            alarm=timedelta(seconds=self.config.witness_alarm_seconds),
+            refuse=timedelta(seconds=self.config.witness_refuse_seconds),
+        )
+        freshness = witnessing.freshness
+        self.telemetry.gauge(
+            Gauge(
+                "juki.log.witness_age",
+                "s",
+                "Age of the newest checkpoint that the log's witnesses cosigned.",
+                lambda: [(freshness.age.total_seconds(), {})],
+            )
+        )
+        return witnessing
+
+    def _witness(self, url: str) -> Endpoint:
+        """Returns the witness at an address of the policy: a node's SPIFFE id, or an HTTP prefix."""
+        if not url.startswith("spiffe://"):
+            return HttpEndpoint(url)
+        node = parse_spiffe_id(url, self.config.trust_domain_root)
+        return NodeEndpoint(node, self.channels.to(node.name))
+
+    def _check_witnessed(self, method: str) -> None:
+        if self._witnessing is not None and not method.startswith(_UNWITNESSED):
+            self._witnessing.freshness.check()
 
     async def _log_pool(self) -> asyncpg.Pool[asyncpg.Record]:
         try:

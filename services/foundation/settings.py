@@ -66,6 +66,15 @@ class NodeConfig:
     publish_seconds: float = 1.0
     """Longest time between a durable audit entry and a checkpoint that covers it."""
 
+    witness_policy: str = ""
+    """File that says who must cosign the audit log (C2SP tlog-policy); empty for a log that nobody witnesses."""
+
+    witness_alarm_seconds: float = 300.0
+    """Age of the newest witnessed checkpoint at which the node raises an alarm; a fifth of it passes between two."""
+
+    witness_refuse_seconds: float = 900.0
+    """Age of the newest witnessed checkpoint at which the node refuses look-ups and acts."""
+
     otlp_endpoint: str = ""
     """Address of an OTLP gRPC collector for traces and metrics, `http://host:port`; empty switches both off."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.foundation.identity import Tier
+from services.foundation.identity import SERVING, Tier
 from services.foundation.rpc.access import Access, above, any_of, anyone, itself, within
 
 _COUNTER = within(Tier.COUNTER)
@@ -33,6 +33,8 @@ ACCESS: Access = {
     "/juki.exchange.v1.StreamStatusService/ListHeld": _COUNTER | _OVERSEEING,
     "/juki.exchange.v1.StreamStatusService/RetryHeld": itself(),
     "/juki.exchange.v1.StreamStatusService/ListAlarms": _OVERSEEING,
+    "/juki.witness.v1.WitnessService/AddCheckpoint": any_of(*SERVING),
+    "/juki.witness.v1.WitnessService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetInclusionProof": anyone(),
     "/juki.audit.v1.AuditService/GetConsistencyProof": anyone(),

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from deploy.pki.authority import Pki, load_settings
 from juki.audit.v1 import audit_service_pb2
+from juki.witness.v1 import witness_service_pb2
 from services.foundation.identity import node_id
 from services.foundation.node import Node
 from services.foundation.rpc.access import COMMON, Access, check_complete, methods_of, permits
@@ -19,7 +20,11 @@ from services.foundation.rpc.refusals import AccessIncomplete
 from services.foundation.settings import NodeConfig
 from tests.house.tree import ROOT, committed, packages
 
-_AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
+_OF_THE_LOG = [
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+    witness_service_pb2.DESCRIPTOR.services_by_name["WitnessService"],
+]
+"""What a node adds to its server when it runs."""
 _NODES = {"agency": "agency/national", "prefecture": "prefecture/13", "municipal": "municipal/131016"}
 _NEIGHBOURS = dict.fromkeys(_NODES.values(), "127.0.0.1:1")
 
@@ -61,7 +66,7 @@ def _access_of(tier: str) -> Access:
 
 
 def _served(node: Node) -> Collection[ServiceDescriptor]:
-    return [*node.server._services, _AUDIT]
+    return [*node.server._services, *_OF_THE_LOG]
 
 
 def _descriptors() -> list[ServiceDescriptor]:
@@ -114,4 +119,4 @@ def test_only_what_holds_no_personal_data_is_open_to_anyone(tier: str) -> None:
     open_to_all = {method for method, grants in _access_of(tier).items() if permits(grants, stranger, node)}
 
     proofs = {f"/juki.audit.v1.AuditService/Get{name}" for name in ("Checkpoint", "InclusionProof", "ConsistencyProof")}
-    assert open_to_all - set(COMMON) == proofs
+    assert open_to_all - set(COMMON) == {*proofs, "/juki.witness.v1.WitnessService/GetCheckpoint"}

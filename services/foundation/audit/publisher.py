@@ -1,7 +1,8 @@
 """Publishing the log: entries become tiles, tiles a signed checkpoint, in an order that a crash may cut anywhere.
 
-Tiles first, then the checkpoint in the database, then the checkpoint among the files. Whatever was published last in
-the database is a promise; the tiles it needs are durable before it is made, and what follows it can be made again.
+Tiles first, then the checkpoint in the database, then, where the log has witnesses, their cosignatures, then the
+checkpoint among the files. Whatever was published last in the database is a promise; the tiles it needs are durable
+before it is made, and what follows it can be made again.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import asyncpg
 
 from services.foundation.audit.checkpoint import Checkpoint, open_checkpoint, sign
+from services.foundation.audit.merkle import Hash, root_at
 from services.foundation.audit.note import NoteSigner
+from services.foundation.audit.proofs import Proofs
 from services.foundation.audit.refusals import LogTampered, PublisherElsewhere
 from services.foundation.audit.tile_store import TileStore
-from services.foundation.audit.tiles import Edge, Tile
+from services.foundation.audit.tiles import Edge, Tile, read_node
 from services.foundation.refusals import Refusal
+from services.foundation.witness.witnessing import Witnessing
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ CHUNK = 16_384
 
 _ENTRIES = "SELECT seq, body FROM public.audit_entry WHERE seq >= $1 AND seq < $2 ORDER BY seq"
 _NEWEST = "SELECT note FROM public.audit_checkpoint ORDER BY size DESC LIMIT 1"
+_DURABLE = "SELECT size FROM public.audit_head"
 
 
 def _go_on(_step: str) -> None:
@@ -35,7 +40,9 @@ def _go_on(_step: str) -> None:
 class Publisher:
     """Keeps the files of one log in step with its table.
 
-    `at_step` is called with a step's name after the step is durable: a place for fault drills.
+    With `witnessing`, a checkpoint is published once its policy's quorum has cosigned it, and again at the same size
+    when it is cosigned anew. `at_step` is called with a step's name after the step is durable: a place for fault
+    drills.
     """
 
     def __init__(
@@ -45,12 +52,14 @@ class Publisher:
         signer: NoteSigner,
         *,
         interval: float = 1.0,
+        witnessing: Witnessing | None = None,
         at_step: Callable[[str], None] = _go_on,
     ) -> None:
         self._pool = pool
         self._store = store
         self._signer = signer
         self._interval = interval
+        self._witnessing = witnessing
         self._at_step = at_step
         self._edge: Edge | None = None
         self._published_size = 0
@@ -66,7 +75,8 @@ class Publisher:
         """Takes up where the last process stopped, after deriving the published root again from the table.
 
         Reads the whole table; makes files that are lost again. Refuses LOG_TAMPERED when table, files and checkpoint
-        do not agree: then a person must look, and nothing more is published.
+        do not agree, and LOG_ROLLED_BACK when a witness has seen another log: then a person must look, and nothing
+        more is published.
         """
         async with self._lock:
             await self._resume()
@@ -74,8 +84,8 @@ class Publisher:
     async def publish(self) -> int:
         """Publishes what is durable but not yet published, and returns the newest checkpoint's size.
 
-        Refuses LOG_TAMPERED, and PUBLISHER_ELSEWHERE when another process publishes this log. A cancelled caller does
-        not wait, but what was begun is finished before anything else is.
+        Refuses LOG_TAMPERED, LOG_ROLLED_BACK, and PUBLISHER_ELSEWHERE when another process publishes this log. A
+        cancelled caller does not wait, but what was begun is finished before anything else is.
         """
         self._work = asyncio.create_task(self._publish_all())
         return await asyncio.shield(self._work)
@@ -97,7 +107,20 @@ class Publisher:
             edge = self._edge or await self._resume()
             while entries := await self._read(edge.size, edge.size + CHUNK):
                 edge = await self._publish(edge, entries)
+            if self._witnessing is not None:
+                await self._have_witnessed(self._witnessing, edge)
             return edge.size
+
+    async def _have_witnessed(self, witnessing: Witnessing, edge: Edge) -> None:
+        """Publishes the newest promise if it is due and the quorum cosigns it; otherwise the next round tries again."""
+        if edge.size == 0:
+            witnessing.freshness.rest()
+        elif witnessing.is_due(edge.size):
+            note = await witnessing.cosign(await self._pool.fetchval(_NEWEST), edge.size, self._prove, self._continues)
+            self._at_step("witnessed")
+            if note is not None:
+                await asyncio.to_thread(self._store.write_checkpoint, note)
+                self._published_size = edge.size
 
     async def _resume(self) -> Edge:
         note = await self._pool.fetchval(_NEWEST)
@@ -108,9 +131,14 @@ class Publisher:
             edge, complete = await self._derived(published)
             if not complete:
                 await self._make_again(published)
-            if self._store.checkpoint() != note:
-                await asyncio.to_thread(self._store.write_checkpoint, note)
-        self._keep(edge)
+        self._edge = edge
+        if self._witnessing is not None:
+            note = await self._witnessing.start(self._continues)
+            self._published_size = self._witnessing.size
+        else:
+            self._published_size = edge.size
+        if note is not None and self._store.checkpoint() != note:
+            await asyncio.to_thread(self._store.write_checkpoint, note)
         return edge
 
     async def _publish(self, before: Edge, entries: Sequence[bytes]) -> Edge:
@@ -128,17 +156,32 @@ class Publisher:
             raise PublisherElsewhere("stop the other process of this node", size=edge.size) from None
         # The promise is made. If the process dies here, `start` finds it in the database and finishes the files.
         self._at_step("promised")
-        await asyncio.to_thread(self._store.write_checkpoint, note)
-        self._keep(edge)
+        if self._witnessing is None:
+            await asyncio.to_thread(self._store.write_checkpoint, note)
+            self._published_size = edge.size
+        self._edge = edge
         self._at_step("published")
         for tile in full:
             await asyncio.to_thread(self._store.drop_partials, tile.path)
         self._at_step("tidied")
         return edge
 
-    def _keep(self, edge: Edge) -> None:
-        self._edge = edge
-        self._published_size = edge.size
+    async def _prove(self, old: int, new: int) -> list[Hash]:
+        return await asyncio.to_thread(Proofs(self._store).consistency, old, new)
+
+    async def _continues(self, held: Checkpoint) -> bool:
+        """Tells whether the log continues a checkpoint that somebody else holds of it."""
+        edge = self._edge or Edge()
+        if held.size > await self._pool.fetchval(_DURABLE):
+            return False
+        if held.size <= edge.size:
+            read = read_node(edge.size, self._store.read)
+            return await asyncio.to_thread(root_at, held.size, read) == held.root_hash
+        # What was witnessed is always promised before, so the promise was lost; the entries may be there all the same.
+        further = edge.copy()
+        for start in range(edge.size, held.size, CHUNK):
+            list(further.extend(await self._read(start, min(start + CHUNK, held.size))))
+        return further.root() == held.root_hash
 
     def _write(self, tiles: Sequence[Tile]) -> None:
         for tile in tiles:

@@ -33,6 +33,8 @@ _PAGE_BYTES = 1 << 20
 
 _NEWEST = "SELECT note FROM public.audit_checkpoint ORDER BY size DESC LIMIT 1"
 _OF_SIZE = "SELECT note FROM public.audit_checkpoint WHERE size = $1"
+_NEWEST_WITNESSED = "SELECT note FROM public.audit_cosigned ORDER BY size DESC LIMIT 1"
+_OF_SIZE_WITNESSED = "SELECT note FROM public.audit_cosigned WHERE size = $1"
 _ENTRIES = "SELECT seq, body FROM public.audit_entry WHERE seq >= $1 ORDER BY seq LIMIT $2"
 _SIZE = "SELECT size FROM public.audit_head"
 
@@ -49,9 +51,13 @@ class AuditService(rpc.AuditServiceServicer):
     """Answers about one node's log.
 
     Reading the log is not itself an entry of it: it holds no personal data, and a follower would never come to its end.
+    Where the log is `witnessed`, only checkpoints that the quorum cosigned are published.
     """
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], store: TileStore, verifier_key: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[asyncpg.Record], store: TileStore, verifier_key: str, *, witnessed: bool = False
+    ) -> None:
+        self._newest, self._of_size = (_NEWEST_WITNESSED, _OF_SIZE_WITNESSED) if witnessed else (_NEWEST, _OF_SIZE)
         self._pool = pool
         self._store = store
         self._verifier_key = verifier_key
@@ -121,10 +127,10 @@ class AuditService(rpc.AuditServiceServicer):
 
     async def _published(self, size: int) -> _Published:
         """Returns the checkpoint of `size`, or the newest for 0."""
-        newest = await self._pool.fetchval(_NEWEST)
+        newest = await self._pool.fetchval(self._newest)
         if newest is None:
             raise NothingPublished("ask again when the first entries are published")
-        note = await self._pool.fetchval(_OF_SIZE, size) if size else newest
+        note = await self._pool.fetchval(self._of_size, size) if size else newest
         if note is None:
             raise SizeNotPublished("ask for the size of a checkpoint that this node published", size=size)
         return _Published(parse_checkpoint(parse_note(note)[0]), note)

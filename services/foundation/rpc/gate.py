@@ -27,6 +27,9 @@ from services.foundation.rpc.visit import Visit
 from services.foundation.settings import NodeConfig
 from services.foundation.telemetry import Telemetry
 
+Standing = Callable[[str], None]
+"""Refuses a method, by its full name, while the node itself is in no state to answer it."""
+
 Recorder = Callable[[Call, Refusal], Awaitable[None]]
 """Makes a refusal durable in the audit log; when it raises, the caller is told LOG_UNAVAILABLE instead."""
 
@@ -57,12 +60,14 @@ class Gate(grpc.aio.ServerInterceptor):
         longest_deadline: timedelta = timedelta(hours=1),
         message_bytes: Mapping[str, int] | None = None,
         telemetry: Telemetry | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.trust = trust
         self.access: Access = {**COMMON, **access}
         self._node = node
         self._guard = Guard(trust, classical_callers=classical_callers)
         self._recorder = recorder
+        self._standing = standing
         self._domain = f"{node.tier.value}.{trust.root}"
         self._longest_seconds = longest_deadline.total_seconds()
         self._message_bytes = message_bytes or {}
@@ -70,7 +75,12 @@ class Gate(grpc.aio.ServerInterceptor):
         self._wrapped: dict[str, _Handler] = {}
         self._open: dict[Visit, asyncio.Task[Any]] = {}
         self._recording: set[asyncio.Task[None]] = set()
-        self._checks: tuple[Callable[[Visit], None], ...] = (self._identify, self._permit, self._limit_time)
+        self._checks: tuple[Callable[[Visit], None], ...] = (
+            self._identify,
+            self._permit,
+            self._stand,
+            self._limit_time,
+        )
         """What a call passes before its message is looked at; then follow those of MessageCheck."""
         trust.on_change(self._cut_untrusted)
 
@@ -84,6 +94,7 @@ class Gate(grpc.aio.ServerInterceptor):
         *,
         message_bytes: Mapping[str, int] | None = None,
         telemetry: Telemetry | None = None,
+        standing: Standing | None = None,
     ) -> Self:
         """Returns the gate that a node's settings describe; `message_bytes` gives methods limits of their own."""
         return cls(
@@ -95,6 +106,7 @@ class Gate(grpc.aio.ServerInterceptor):
             longest_deadline=timedelta(seconds=config.longest_deadline_seconds),
             message_bytes=message_bytes,
             telemetry=telemetry,
+            standing=standing,
         )
 
     async def intercept_service(
@@ -121,6 +133,10 @@ class Gate(grpc.aio.ServerInterceptor):
         caller = visit.caller
         if not permits(self.access.get(visit.method, ()), caller, self._node):
             raise MethodNotPermitted("call a method that is meant for your tier", method=visit.method, peer=caller.name)
+
+    def _stand(self, visit: Visit) -> None:
+        if self._standing is not None and visit.method not in COMMON:
+            self._standing(visit.method)
 
     def _limit_time(self, visit: Visit) -> None:
         # Tools ask for health and reflection without a deadline, and both cost next to nothing.

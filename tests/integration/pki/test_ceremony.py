@@ -29,6 +29,9 @@ SERVER_FILES = {
     "signing.key",
     "tls.crt",
     "tls.key",
+    "witness-pq.key",
+    "witness.key",
+    "witness.vkeys",
 }
 
 
@@ -94,7 +97,7 @@ def test_every_secret_is_for_its_owner_alone(pki: Pki) -> None:
     keys = [path for path in pki.state.rglob("*.key") if not path.is_symlink()]
     directories = [*(pki.state / "nodes").iterdir(), *(pki.state / "authorities").iterdir(), pki.state / "offline"]
 
-    assert len(keys) == 1 + 3 + 5
+    assert len(keys) == 1 + 3 + 7
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys} == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in directories} == {0o700}
 
