@@ -24,7 +24,7 @@ from services.card.refusals import (
 )
 from services.card.rules.issuing import OUR_KEYS, Life
 from services.card.rules.profile import CertificateName, KeyName, PinName, check_pins
-from services.card.rules.use import check_ours, check_usable
+from services.card.rules.use import check_issued, check_not_ended, check_ours
 from services.card.terminal.application import Application, PinForm
 from services.card.terminal.applications import (
     AUTHENTICATION_PIN,
@@ -84,7 +84,7 @@ class ResidentData:
 
 
 class CardDesk:
-    """The card of one session, as a terminal and, where it is ours, as its issuer.
+    """The card of one session, as a terminal and, where it is ours, as its issuer; refuses CARD_TERMINATED.
 
     It remembers which application it has opened and how, since opening another, or the same in another way, forgets
     the PINs that were proved. Everything refuses as the card does.
@@ -97,13 +97,14 @@ class CardDesk:
         self._own = own
         self._open: tuple[bytes, str, Application] | None = None
         domain = self._session.security_domain()
-        self.number = domain.number()
         self.life = Life(domain.life_cycle())
+        check_not_ended(self.life)
+        self.number = domain.number()
         self.issuer_code = _issuer_of(domain)
 
     def authenticate(self) -> None:
-        """Lets card and terminal prove themselves to each other; refuses CARD_BLANK and CARD_TERMINATED."""
-        check_usable(self.life)
+        """Lets card and terminal prove themselves to each other; refuses CARD_BLANK."""
+        check_issued(self.life)
         self._as_terminal(SecurityDomain, DOMAIN_AID)
 
     def pins(self) -> list[PinStanding]:

@@ -14,6 +14,7 @@ from services.card.issuer import Issuer
 from services.card.refusals import KeyUnknown
 from services.card.rules.issuing import OUR_KEYS, Facts, Life, Step
 from services.card.rules.profile import OperatorCard, PinName, Profile, ResidentCard
+from services.card.rules.use import check_not_ended
 from services.card.securechannel import StaticKeys
 from services.card.terminal.applications import (
     AUTHENTICATION_PIN,
@@ -45,12 +46,17 @@ class Office:
 
 
 class Personaliser:
-    """One card on its way from blank to somebody's; every method refuses as the card and the issuer's token do."""
+    """One card on its way from blank to somebody's; every method refuses as the card and the issuer's token do.
+
+    Making one refuses CARD_TERMINATED.
+    """
 
     def __init__(self, channel: Channel, office: Office) -> None:
         self._session = CardSession(channel)
         self._office = office
-        self.number = self._session.security_domain().number()
+        domain = self._session.security_domain()
+        check_not_ended(Life(domain.life_cycle()))
+        self.number = domain.number()
 
     def look(self) -> Facts:
         """Reads how far the card is."""

@@ -42,5 +42,6 @@ act_begun = Table(
     Column("method", Text, primary_key=True),
     Column("request_id", Text, primary_key=True, comment="An act that is in the log and may have reached the card."),
     Column("request_hash", LargeBinary, nullable=False, comment="SHA-256 of the request without its PINs."),
+    Column("card", Text, nullable=False, comment="Number of the card; one that has been ended does not tell it."),
     Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

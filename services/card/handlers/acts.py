@@ -75,7 +75,7 @@ class Acts:
             async with self.store.begin() as unit:
                 if (reply := await unit.replied(call)) is not None:
                     return kind.FromString(reply)
-                begun = await unit.begin_act(call)
+                begun = await unit.begin_act(call, held.number)
                 (receipt,) = await unit.record([self.entry(call, held)])
             done = await held.run(lambda desk: work(Under(desk, begun)))
             # Dying here leaves the act done, in the log, and begun: repeated, it is done again, or seen to be done.

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from google.protobuf.message import Message
-
 from juki.card.v1 import issuing_service_pb2 as pb
 from services.card.apdu import Channel
 from services.card.desk import check_forms
@@ -21,6 +19,7 @@ from services.card.refusals import (
     CardNotBlank,
     CardOfAnotherRequest,
     CardRecalled,
+    CardTerminated,
 )
 from services.card.rules.issuing import Facts, Life, check_blank, next_step
 from services.card.rules.profile import PinName, Profile, ResidentCard, check_pins, check_profile
@@ -74,20 +73,20 @@ class Issues:
             return answer
         office = self.office()
         async with await self.sessions.connect(reader) as connection:
-            maker = await connection.run(lambda channel: Personaliser(channel, office))
+            maker = await _maker(connection, office)
+            number = maker.number.hex().upper()
             facts = await connection.run(lambda _: maker.look())
             async with self.store.begin() as unit:
                 if (reply := await unit.replied(call)) is not None:
                     return pb.IssueCardResponse.FromString(reply)
-                await _claim(unit, call, maker.number.hex().upper(), facts, wanted)
-                entry = self._entry(call, maker, wanted.subject)
-                (receipt,) = await unit.record([entry])
+                await _claim(unit, call, number, facts, wanted)
+                (receipt,) = await unit.record([self._entry(call, number, wanted.subject)])
             life = await _finish(connection, maker, facts, wanted, today)
             # Dying here, or anywhere since the claim, leaves a card that says how far it is: repeated, it goes on.
-            card = write.card(maker.number.hex().upper(), life, office.municipality)
+            card = write.card(number, life, office.municipality)
             answer = pb.IssueCardResponse(card=card, receipt=receipt_message(receipt))
             async with self.store.begin() as unit:
-                await unit.cards.change(maker.number.hex().upper(), life, unfinished=False)
+                await unit.cards.change(number, life, unfinished=False)
                 await unit.reply(call, answer.SerializeToString())
         return answer
 
@@ -96,39 +95,54 @@ class Issues:
         async with self.store.begin() as unit:
             if (reply := await unit.replied(call)) is not None:
                 return pb.AbandonIssueResponse.FromString(reply)
+            begun = await unit.begun_with(call)
         office = self.office()
         async with await self.sessions.connect(reader) as connection:
-            maker = await connection.run(lambda channel: Personaliser(channel, office))
-            facts = await connection.run(lambda _: maker.look())
+            try:
+                maker = await connection.run(lambda channel: Personaliser(channel, office))
+            except CardTerminated:
+                # Of a card that is ended only an act of ours that broke off can say which one it is.
+                if not begun:
+                    raise CardNotBeingIssued("put the card into the reader whose issue stopped") from None
+                return await self._abandoned(call, begun, office)
             number = maker.number.hex().upper()
-            async with self.store.begin() as unit:
-                found = await unit.cards.find(number)
-                if found is None or not found.unfinished:
-                    raise CardNotBeingIssued("put the card into the reader whose issue stopped")
-                await unit.begin_act(call)
-                (receipt,) = await unit.record([self._entry(call, maker, None)])
-            if facts.life is not Life.TERMINATED:
-                await connection.run(lambda _: maker.terminate())
-            answer = pb.AbandonIssueResponse(
-                card=write.card(number, Life.TERMINATED, facts.issuer), receipt=receipt_message(receipt)
-            )
-            await self._close(call, number, answer)
-        return answer
+            await self._claim_end(call, number)
+            await connection.run(lambda _: maker.terminate())
+            return await self._abandoned(call, number, office)
 
-    async def _close(self, call: Call, number: str, answer: Message) -> None:
+    async def _claim_end(self, call: Call, number: str) -> None:
+        async with self.store.begin() as unit:
+            found = await unit.cards.find(number)
+            if found is None or not found.unfinished:
+                raise CardNotBeingIssued("put the card into the reader whose issue stopped")
+            await unit.begin_act(call, number)
+            await unit.record([self._entry(call, number, None)])
+
+    async def _abandoned(self, call: Call, number: str, office: Office) -> pb.AbandonIssueResponse:
         async with self.store.begin() as unit:
             await unit.cards.change(number, Life.TERMINATED, unfinished=False)
+            (receipt,) = await unit.record([self._entry(call, number, None)])
+            card = write.card(number, Life.TERMINATED, office.municipality)
+            answer = pb.AbandonIssueResponse(card=card, receipt=receipt_message(receipt))
             await unit.reply(call, answer.SerializeToString())
+        return answer
 
-    def _entry(self, call: Call, maker: Personaliser, subject: str | None) -> AuditEntry:
-        reason = Reason(case=write.card_name(maker.number.hex().upper()))
+    def _entry(self, call: Call, number: str, subject: str | None) -> AuditEntry:
+        reason = Reason(case=write.card_name(number))
         return self.journal.entry(action_of(call), subject=subject, count=1, reason=reason, call=call)
+
+
+async def _maker(connection: ReaderSession, office: Office) -> Personaliser:
+    try:
+        return await connection.run(lambda channel: Personaliser(channel, office))
+    except CardTerminated:
+        raise CardNotBlank("put a blank card into the reader") from None
 
 
 async def _claim(unit: Unit, call: Call, number: str, facts: Facts, wanted: Wanted) -> None:
     """Enters the card as being issued by this request, or finds that it is already."""
     key = f"{call.peer.name} {call.request_id}"
-    await unit.begin_act(call)
+    await unit.begin_act(call, number)
     begun, there = await unit.cards.of_issue(key), await unit.cards.find(number)
     if begun is not None and begun.number != number:
         name = write.card_name(begun.number)

@@ -10,7 +10,6 @@ from services.card.issuer import Issuer
 from services.card.readers.session import ReaderSession
 from services.card.refusals import CardRecalled
 from services.card.rules.issuing import Life
-from services.card.rules.use import check_usable
 from services.card.sessions import OpenCard, Sessions
 from services.card.store.unit import Store
 from services.card.terminal.scp11 import TerminalAccess
@@ -41,7 +40,6 @@ class Opening:
         try:
             desk = await connection.run(lambda channel: self._desk(channel, access))
             await self._withhold_recalled(connection, desk)
-            check_usable(desk.life)
             await connection.run(lambda _channel: desk.authenticate())
         except BaseException:
             await connection.close()
@@ -64,6 +62,10 @@ class Opening:
     async def _withhold_recalled(self, connection: ReaderSession, desk: CardDesk) -> None:
         number = desk.number.hex().upper()
         async with self._store.begin() as unit:
+            listed = await unit.cards.find(number)
+            if listed is not None and listed.life is not desk.life:
+                # An act on the card was not followed by its note here, or another node acted: the card is right.
+                await unit.cards.change(number, desk.life)
             recalled = await unit.cards.is_recalled(number)
         if not recalled:
             return

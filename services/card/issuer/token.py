@@ -80,19 +80,28 @@ class Token:
         return bytes(key.sign(data, mechanism=Mechanism.AES_CMAC))  # type: ignore[attr-defined]
 
     def _use(self, work: Callable[[pkcs11.Session], T]) -> T:
+        """Runs work; when a session that was open fails, as after the HSM was restarted, once more in another."""
         with self._lock:
-            if self._session is None:
-                self._session = _open(self._settings)
-            from pkcs11.exceptions import NoSuchKey, PKCS11Error  # noqa: PLC0415 - of the extra `card`
-
+            was_open = self._session is not None
             try:
-                return work(self._session)
-            except NoSuchKey:
-                raise _absent("make the issuer's keys: python -m services.card.issuer") from None
-            except PKCS11Error as error:
-                # A session that failed may be dead, as when the HSM was restarted: the next call opens another.
-                self._session = None
-                raise IssuerTokenFailed("look after the issuer's token", error=type(error).__name__) from None
+                return self._attempt(work)
+            except IssuerTokenFailed:
+                if not was_open:
+                    raise
+            return self._attempt(work)
+
+    def _attempt(self, work: Callable[[pkcs11.Session], T]) -> T:
+        if self._session is None:
+            self._session = _open(self._settings)
+        from pkcs11.exceptions import NoSuchKey, PKCS11Error  # noqa: PLC0415 - of the extra `card`
+
+        try:
+            return work(self._session)
+        except NoSuchKey:
+            raise _absent("make the issuer's keys: python -m services.card.issuer") from None
+        except PKCS11Error as error:
+            self._session = None
+            raise IssuerTokenFailed("look after the issuer's token", error=type(error).__name__) from None
 
 
 def _absent(advice: str) -> IssuerKeysAbsent:
@@ -112,7 +121,11 @@ def _open(settings: TokenSettings) -> pkcs11.Session:
         raise _absent("put the token's PIN into the file that pkcs11_pin names") from None
     try:
         token = pkcs11.lib(settings.module).get_token(token_label=settings.label)
-        return token.open(user_pin=pin, rw=True)
+        try:
+            return token.open(user_pin=pin, rw=True)
+        except pkcs11.UserAlreadyLoggedIn:
+            # Whoever logs in to a token does so for the whole process.
+            return token.open(rw=True)
     except (pkcs11.NoSuchToken, pkcs11.MultipleTokensReturned):
         raise _absent("name one token that the module has in pkcs11_token") from None
     except (pkcs11.PKCS11Error, RuntimeError) as error:

@@ -26,12 +26,16 @@ _FILE_LIMIT = MEMORY - 32  # a file counts its size and 32 octets
 _KEPT_FILES = (0x0018, 0x3F00)
 
 
-def check_usable(life: Life) -> None:
-    """Refuses CARD_BLANK and CARD_TERMINATED: a session with such a card is of no use."""
-    if life is Life.ISSUED:
-        raise CardBlank("issue the card first")
+def check_not_ended(life: Life) -> None:
+    """Refuses CARD_TERMINATED: such a card does not even tell its number."""
     if life is Life.TERMINATED:
         raise CardTerminated("keep the card: it has been ended")
+
+
+def check_issued(life: Life) -> None:
+    """Refuses CARD_BLANK: a session with such a card is of no use."""
+    if life is Life.ISSUED:
+        raise CardBlank("issue the card first")
 
 
 def check_ours(issuer: str, own: str) -> None:

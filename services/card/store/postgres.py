@@ -98,18 +98,24 @@ class PostgresUnit:
         """Returns the reply that this request had before, or None; refuses REQUEST_ID_REUSED."""
         return await find_reply(self._connection, *_key(call), call.request)
 
-    async def begin_act(self, call: Call) -> bool:
+    async def begin_act(self, call: Call, card: str = "") -> bool:
         """Notes that an act has begun, and tells whether it had begun before; refuses REQUEST_ID_REUSED."""
         request_hash = hashlib.sha256(call.request).digest()
         row = (await self._connection.execute(select(act_begun.c.request_hash).where(*_is(call)))).one_or_none()
         if row is None:
             caller, method, request_id = _key(call)
-            values = {"caller": caller, "method": method, "request_id": request_id, "request_hash": request_hash}
-            await self._connection.execute(insert(act_begun).values(values))
+            values = {"caller": caller, "method": method, "request_id": request_id}
+            begun = insert(act_begun).values({**values, "request_hash": request_hash, "card": card})
+            await self._connection.execute(begun)
             return False
         if row.request_hash != request_hash:
             raise RequestIdReused("draw a new request id for a new request", method=call.method)
         return True
+
+    async def begun_with(self, call: Call) -> str | None:
+        """Returns the number of the card with which the act has begun, None when it has not."""
+        number: str | None = await self._connection.scalar(select(act_begun.c.card).where(*_is(call)))
+        return number
 
     async def record(self, entries: Sequence[AuditEntry]) -> Sequence[Receipt]:
         """Appends audit entries."""

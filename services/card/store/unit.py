@@ -77,11 +77,15 @@ class Unit(Protocol):
         """Returns the reply that this request had before, or None; refuses REQUEST_ID_REUSED."""
         ...
 
-    async def begin_act(self, call: Call) -> bool:
+    async def begin_act(self, call: Call, card: str = "") -> bool:
         """Notes that an act has begun, and tells whether it had begun before and may have reached the card.
 
         Refuses REQUEST_ID_REUSED when it had begun with other content.
         """
+        ...
+
+    async def begun_with(self, call: Call) -> str | None:
+        """Returns the number of the card with which the act has begun, None when it has not."""
         ...
 
     async def record(self, entries: Sequence[AuditEntry]) -> Sequence[Receipt]:
