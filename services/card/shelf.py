@@ -136,7 +136,7 @@ class Hand:
                 card, image = await asyncio.to_thread(self._shelf.take, wanted)
             except MemoryFault:
                 # Held by another process, or damaged: it is tried again until it is taken out.
-                _log.debug("card.not_taken", extra={"reader": reader_name(slot)})
+                _log.debug("card.not_taken", extra={"index": slot})
                 return
             self._there[slot] = (wanted, image)
             await self._readers.insert(reader_name(slot), card)

@@ -25,7 +25,12 @@ _OF_THE_LOG = [
     witness_service_pb2.DESCRIPTOR.services_by_name["WitnessService"],
 ]
 """What a node adds to its server when it runs."""
-_NODES = {"agency": "agency/national", "prefecture": "prefecture/13", "municipal": "municipal/131016"}
+_NODES = {
+    "agency": "agency/national",
+    "prefecture": "prefecture/13",
+    "municipal": "municipal/131016",
+    "card": "card/131016-1",
+}
 _NEIGHBOURS = dict.fromkeys(_NODES.values(), "127.0.0.1:1")
 
 
@@ -39,7 +44,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @asynccontextmanager
 async def _composed(tier: str, pki: Pki, directory: Path) -> AsyncIterator[Node]:
     """The node as its own `app.py` composes it; it has connected to nothing."""
-    extra = {} if tier == "municipal" else {"purposes": ROOT / "deploy/purposes"}
+    purposes = {"purposes": ROOT / "deploy/purposes"}
+    extra = {"municipal": {}, "card": {"state": directory / "cards"}}.get(tier, purposes)
     config: NodeConfig = importlib.import_module(f"services.{tier}.config").Config(
         node=_NODES[tier],
         listen="127.0.0.1:0",

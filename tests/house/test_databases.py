@@ -16,13 +16,21 @@ _WITNESS = {"witness_checkpoint", "witness_evidence"}
 _EXCHANGE = {"exchange_signer", "exchange_alarm", "outbox", "outbox_head", "outbox_cursor", "inbox", "inbox_cursor"}
 _CONFIRMATION = {"identity_record", "identity_former", "identity_change", "identity_alias"}
 _UPPER = _AUDIT | _WITNESS | _EXCHANGE | _CONFIRMATION | {"stored_reply", "alembic_version"}
-_TABLES = {"prefecture": _UPPER, "agency": _UPPER | {"allotted_code"}}
-"""All that an upper tier keeps: envelopes verbatim, which have no field for anything else of a resident record."""
+_TABLES = {
+    "prefecture": _UPPER,
+    "agency": _UPPER | {"allotted_code"},
+    "card": _AUDIT | _WITNESS | {"card", "recalled_batch", "act_begun", "stored_reply", "alembic_version"},
+}
+"""All that an upper tier keeps: envelopes verbatim, which have no field for anything else of a resident record.
+
+A card node keeps cards by number, and has no field for anything of a resident.
+"""
 
 _HISTORY = {
     "municipal": {"resident_revision", "household_revision", "resident_code_history", "outbox", "exchange_alarm"},
     "prefecture": {"identity_change", "identity_alias", "outbox", "exchange_alarm"},
     "agency": {"identity_change", "identity_alias", "allotted_code", "exchange_alarm"},
+    "card": {"recalled_batch"},
 }
 _PRIVILEGES = """
     SELECT c.relname, p.privilege
@@ -34,7 +42,7 @@ _PRIVILEGES = """
 """
 
 
-@pytest.fixture(params=["municipal", "prefecture", "agency"])
+@pytest.fixture(params=["municipal", "prefecture", "agency", "card"])
 async def tier(
     request: pytest.FixtureRequest, make_database: MakeDatabase
 ) -> AsyncIterator[tuple[str, asyncpg.Connection, str]]:
@@ -82,7 +90,7 @@ async def test_the_application_owns_nothing(tier: tuple[str, asyncpg.Connection,
 
 
 @pytest.mark.parametrize("upper", _TABLES)
-async def test_an_upper_tier_keeps_these_tables_and_no_other(upper: str, make_database: MakeDatabase) -> None:
+async def test_a_tier_keeps_these_tables_and_no_other(upper: str, make_database: MakeDatabase) -> None:
     urls = make_database(upper)
     await upgrade(urls.owner, ROOT / "services" / upper / "migrations", urls.app_role)
     owner = await asyncpg.connect(urls.owner)

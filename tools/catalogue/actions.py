@@ -21,6 +21,8 @@ _RECEIPT = ".juki.common.v1.AuditReceipt"
 _RECORDING = ("entry", "_record")
 """What is called with the name of an action: `Journal.entry`, and the exchange's `Record`."""
 
+_BY_NAME = ("juki.municipal.v1", "juki.card.v1")
+
 BESIDE = {
     "APPLY_CHANGE": (
         "/juki.exchange.v1.ExchangeService/Deliver",
@@ -47,8 +49,8 @@ class Action:
 def found(image: Path = IMAGE) -> list[Action]:
     """Returns the actions by name; raises ValueError for one in the code that nothing here explains."""
     by_method = {action_of(method): Action(action_of(method), method, text) for method, text in _methods(image)}
-    municipal = {name for name, one in by_method.items() if one.method in _recorded_by_name(image)}
-    written = set(BESIDE) | municipal
+    by_name = {name for name, one in by_method.items() if one.method in _recorded_by_name(image)}
+    written = set(BESIDE) | by_name
     for module, tree in trees():
         if not module.startswith("services."):
             continue
@@ -92,7 +94,7 @@ def _methods(image: Path) -> Iterator[tuple[str, str]]:
 
 
 def _recorded_by_name(image: Path) -> set[str]:
-    """Returns the municipality's methods that answer with a receipt: it records each under the method's own name."""
+    """Returns the methods of those tiers that record each method that answers with a receipt under its own name."""
     with_receipt = {
         f".{file.package}.{message.name}"
         for file in _files(image)
@@ -104,5 +106,5 @@ def _recorded_by_name(image: Path) -> set[str]:
         for file in _files(image)
         for service in file.service
         for method in service.method
-        if file.package == "juki.municipal.v1" and method.output_type in with_receipt
+        if file.package in _BY_NAME and method.output_type in with_receipt
     }

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.agency.config import Config as AgencyConfig
+from services.card.config import Config as CardConfig
 from services.foundation.settings import NodeConfig
 from services.municipal.config import Config as MunicipalConfig
 from services.prefecture.config import Config as PrefectureConfig
 
-TIERS = {"Municipality": MunicipalConfig, "Prefecture": PrefectureConfig, "Agency": AgencyConfig}
+TIERS = {
+    "Municipality": MunicipalConfig,
+    "Prefecture": PrefectureConfig,
+    "Agency": AgencyConfig,
+    "Card node": CardConfig,
+}
 
 
 @dataclass(frozen=True, slots=True)
