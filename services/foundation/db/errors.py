@@ -41,11 +41,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
 
 
 def _is_gone(cause: BaseException) -> bool:
-    """Tells whether the connection is gone; the driver has the same classes for misuse, and only texts differ."""
+    """Tells whether the driver found the connection gone without saying so."""
     if type(cause) is asyncpg.InterfaceError:
+        # One class for misuse and for a closed connection; only the text tells them apart.
         return "closed" in str(cause)
-    # A server that was killed leaves connections in this state until they are found closed.
-    return type(cause) is asyncpg.InternalClientError and 'protocol is in the "failed" state' in str(cause)
+    # A server that is killed sends a last error and never says that it is ready again. The driver then finds itself in
+    # a state in which no statement can begin. Misuse of ours does not come so far: it is an InterfaceError before.
+    return type(cause) is asyncpg.InternalClientError
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -10,6 +10,7 @@ from services.foundation.db.errors import refusal_of
 _AWAY = [
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InternalClientError('cannot switch to state 11; protocol is in the "failed" state'),
+    asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
     asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     asyncpg.AdminShutdownError("terminating connection due to administrator command"),
     asyncpg.CannotConnectNowError("the database system is starting up"),
@@ -18,7 +19,8 @@ _AWAY = [
 ]
 _BUGS = [
     asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
-    asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+    asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
+    asyncpg.ProtocolError("unexpected message"),
     asyncpg.UndefinedColumnError("column does not exist"),
     ValueError("closed"),
 ]
