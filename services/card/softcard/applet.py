@@ -145,6 +145,9 @@ class Applet:
         """Tells whether the application holds what it needs for the card to become active."""
         return True
 
+    def forget(self) -> None:
+        """Forgets what a person has proved, because who is at the other end may have changed."""
+
     def process(self, command: Command, context: Context) -> Response:
         """Finds the command's row and does it; raises `Denied` in the order of the specification."""
         rows = self._by_instruction.get(command.ins, [])

@@ -105,12 +105,17 @@ class SoftCard:
             return self._select(channel, command)
         negotiate = channel.session.negotiation(command)
         if negotiate is not None:
+            channel.applet.forget()
             require(self._registry.state is not State.TERMINATED, StatusWord.CONDITIONS)
             return negotiate(command)
         if not is_protected(command):
             require(not channel.session.is_open, StatusWord.SECURITY_STATUS)
             return self._process(channel, command)
-        inner = channel.session.unwrap(command)
+        try:
+            inner = channel.session.unwrap(command)
+        except Denied:
+            channel.applet.forget()
+            raise
         try:
             return channel.session.wrap(self._process(channel, inner))
         except Denied as denied:

@@ -50,6 +50,11 @@ class FileApplet(Applet):
         """Returns what a file holds; raises `Denied` for who may not read it, and when there is nothing."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Forgets which PINs were given: the next terminal does not inherit them from the last."""
+        for pin in self._pins.values():
+            pin.use_up()
+
     def file_rules(self) -> tuple[Rule, ...]:
         """Lists the commands that every such application has."""
         use, manage = self.may_use, self.may_administer

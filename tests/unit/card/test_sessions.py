@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.card.apdu import Command
-from services.card.securechannel import ChannelBroken, encode_point, scp11a_request
+from services.card.securechannel import ChannelBroken, HostEnd, derive_scp03, encode_point, scp11a_request
 from services.card.softcard import jpki, jukinet
 from services.card.softcard.registry import DOMAIN
 from services.card.softcard.terminals import COUNTER
-from tests.cards import AUTHENTICATION_PIN, CLINIC, JUKI_PIN, LIBRARY, Bench, Terminal, key_set
+from tests.cards import AUTHENTICATION_PIN, CLINIC, JUKI_PIN, LIBRARY, SIGN_PIN, Bench, Terminal, key_set
 from tests.terminals import DOMAIN as TRUST_DOMAIN
 from tests.terminals import ISSUING, NOW, ROLE_IDS, TERMINAL, Federation, Shape, mint
 
@@ -303,3 +303,40 @@ def test_the_anchor_may_be_of_p_384(resident: Bench) -> None:
 
     for p2, holder in ((0x90, issuing), (0x10, mint(TERMINAL, issuing.key))):
         assert terminal.transmit(Command(0x80, 0x2A, 0x05, p2, holder.der)).sw == 0x9000
+
+
+def test_a_terminal_does_not_inherit_the_pin_that_the_last_one_was_given(resident: Bench) -> None:
+    session = resident.juki()
+    assert session.verify(jukinet.PIN, JUKI_PIN) == 0x9000
+    assert session.read(jukinet.RESIDENT_CODE).sw == 0x9000
+    assert resident.static is not None
+
+    session.agree((resident.federation.issuing, resident.federation.terminal()), resident.static)
+
+    assert session.read(jukinet.RESIDENT_CODE).sw == 0x6982
+
+
+def test_a_broken_session_takes_the_pin_with_it(resident: Bench) -> None:
+    session = resident.juki()
+    session.verify(jukinet.PIN, JUKI_PIN)
+    session.select_ef(jukinet.RESIDENT_CODE)
+    assert session.transmit(Command(0x04, 0xB0, 0x00, 0x00, bytes(8))).sw == 0x6988
+
+    assert session.transmit(Command(0x00, 0xB0, 0x00, 0x00)).sw == 0x6982
+
+
+def test_a_broken_session_takes_the_pin_of_jpki_with_it_too(resident: Bench) -> None:
+    session = resident.mutual(jpki.AID)
+    session.verify(jpki.SIGN_PIN, SIGN_PIN)
+    session.select_ef(jpki.SIGN_KEY)
+    assert session.transmit(Command(0x04, 0xB0, 0x00, 0x00, bytes(8))).sw == 0x6988
+
+    assert session.transmit(Command(0x80, 0x2A, 0x00, 0x80, b"x", 256)).sw == 0x6982
+
+
+def test_the_right_mac_over_the_wrong_cryptogram_does_not_get_in(resident: Bench) -> None:
+    terminal = Terminal(resident.card)
+    answer = terminal.transmit(_INITIALIZE).data
+    end = HostEnd(derive_scp03(resident.keys, _INITIALIZE.data, answer[13:21]))
+
+    assert terminal.transmit(end.authenticate(Command(0x80, 0x82, 0x33, 0x00, bytes(8)))).sw == 0x6982
