@@ -115,7 +115,8 @@ def _insert(options: argparse.Namespace, workshop: Workshop, console: Console) -
         workshop.shelf.insert(options.embedded, options.number[0])
         console.print(f"{options.number[0]} is in {reader_name(options.embedded)} of the node that has this state.")
     elif options.vpcd:
-        inserting.insert_at(workshop, options.number[0], *options.vpcd, console)
+        host, port = options.vpcd
+        inserting.insert_at(workshop, options.number[0], host, port, console)
     else:
         inserting.insert_privately(workshop, options.number, console)
     return 0
