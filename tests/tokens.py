@@ -33,7 +33,7 @@ def make_token(directory: Path) -> SoftToken:
 
     The library reads its configuration once in a process, so a process has one directory of tokens.
     """
-    pytest.importorskip("pkcs11", reason="python-pkcs11 (extra `card`) is not installed")
+    pytest.importorskip("pkcs11", reason="python-pkcs11 (extra `issuing`) is not installed")
     module = next((path for path in _MODULES if Path(path).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
         pytest.skip("SoftHSM2 is not installed (Debian: softhsm2)")

@@ -64,6 +64,11 @@ class Layout:
         place = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"juki-{os.getuid()}-{place}"
 
+    @property
+    def tokens(self) -> Path:
+        """Directory of the issuers' software tokens (SoftHSM2), with their configuration and PINs."""
+        return self.root / "tokens"
+
     def node(self, node: NodeId) -> Path:
         """Returns the directory of a node's settings, passwords and published log."""
         return self.root / "nodes" / f"{node.tier.value}-{node.code}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.local import issuers
 from deploy.local.layout import CHECKOUT, Layout
 from deploy.local.postgres import Cluster, Roles
 from deploy.local.refusals import TopologyMalformed
+from deploy.local.secret import secret
 from deploy.local.topology import Node, Topology
 from deploy.local.witnesses import witnesses_of
 from deploy.pki.authority import Pki, load_settings
@@ -73,6 +73,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
                 "log_directory": str(layout.node(node.identity) / "log"),
                 "witness_policy": str(layout.policy(node.identity)) if witnesses else "",
                 "otlp_endpoint": topology.otlp_endpoint,
+                **_card_settings(node, layout),
             }.items()
         ),
         "reflection = true",
@@ -87,17 +88,18 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
     write_atomic(layout.settings(node.identity), "\n".join(lines).encode(), PRIVATE)
 
 
+def _card_settings(node: Node, layout: Layout) -> dict[str, str]:
+    """Returns what only card nodes have: embedded readers, and the municipality's token where the machine has one."""
+    if node.identity.tier is not Tier.CARD:
+        return {}
+    return {"readers": "embedded", "state": str(layout.node(node.identity) / "cards"), **issuers.settings(node, layout)}
+
+
 def _roles(node: Node, layout: Layout) -> Roles:
     directory = layout.node(node.identity)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    passwords = [_secret(directory / f"database-{role}.password") for role in ("owner", "app")]
+    passwords = [secret(directory / f"database-{role}.password") for role in ("owner", "app")]
     return Roles(f"{node.identity.tier.value}_{node.identity.code}".replace("-", "_"), *passwords)
-
-
-def _secret(path: Path) -> str:
-    if not path.exists():
-        write_atomic(path, secrets.token_hex(24).encode(), PRIVATE)
-    return path.read_text("ascii")
 
 
 def _quoted(text: str) -> str:

@@ -93,3 +93,10 @@ class DemoDisappointed(Refusal):
 
     kind = Kind.WRONG_STATE
     reason = "DEMO_DISAPPOINTED"
+
+
+class TokenNotMade(Refusal):
+    """The token in which a municipality keeps its issuing keys could not be made."""
+
+    kind = Kind.WRONG_STATE
+    reason = "TOKEN_NOT_MADE"

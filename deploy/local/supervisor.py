@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 import grpc.aio
 from rich.console import Console
 
-from deploy.local import machine, provision
+from deploy.local import issuers, machine, provision
 from deploy.local.child import Child, Policy, Spec
 from deploy.local.layout import CHECKOUT, Layout
 from deploy.local.links import is_healthy, is_listening, open_channel
@@ -27,7 +27,7 @@ from services.foundation.refusals import Refusal
 from services.foundation.witness.keys import witness_name
 
 _KEYS_CHECKED_EVERY_S = 3600.0
-_ORDER = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL)
+_ORDER = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL, Tier.CARD)
 
 
 class Supervisor:
@@ -96,6 +96,8 @@ class Supervisor:
             machine.check_ports(self._topology)
         async with self._step("Issuing keys and certificates"):
             await asyncio.to_thread(provision.ensure_keys, self._topology, self._layout)
+        if self._topology.of_tier(Tier.CARD):
+            await self._ensure_issuers()
         async with self._step("Starting PostgreSQL"):
             await asyncio.to_thread(cluster.prepare)
             await self._start_child(self._postgres(cluster))
@@ -112,6 +114,14 @@ class Supervisor:
             async with self._step(f"Starting {named}"):
                 await self._start_together(self._node(node) for node in nodes)
         self._become(Phase.READY)
+
+    async def _ensure_issuers(self) -> None:
+        lacking = issuers.lacking()
+        if lacking:
+            async with self._step(f"No keys for issuing cards, for want of {lacking}"):
+                return
+        async with self._step("Making the issuers' keys for cards"):
+            await asyncio.to_thread(issuers.ensure, self._topology, self._layout)
 
     def _end_leftovers(self, cluster: Cluster) -> None:
         """Ends what an earlier supervisor left behind when it was killed."""
@@ -153,7 +163,11 @@ class Supervisor:
             command=[sys.executable, "-m", f"services.{node.identity.tier.value}", settings],
             marker=settings,
             is_ready=lambda: is_healthy(channel),
-            environment={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'gen'}", "PYTHONUNBUFFERED": "1"},
+            environment={
+                "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'gen'}",
+                "PYTHONUNBUFFERED": "1",
+                **issuers.environment(self._layout),
+            },
         )
 
     def _witness(self, witness: Alone) -> Spec:

@@ -16,8 +16,9 @@ from services.vocabulary.local_government_code import LocalGovernmentCode
 from services.vocabulary.malformed import Malformed
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+_COUNTER = re.compile(r"([0-9]{6})-[1-9][0-9]{0,2}")
 _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
-_SERVING = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL)
+_SERVING = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL, Tier.CARD)
 """Tiers that serve, in the order in which they start."""
 
 
@@ -180,7 +181,9 @@ def _node(stanza: Mapping[str, Any], root: str) -> Node:
     _strings(stanza, where, ("name", "title", "database_url", "database_owner_url"))
     tier, _, code = str(name).partition("/")
     if tier not in _SERVING:
-        raise TopologyMalformed("name the node agency/national, prefecture/<13> or municipal/<131016>", where=where)
+        raise TopologyMalformed(
+            "name the node agency/national, prefecture/<13>, municipal/<131016> or card/<131016>-<1>", where=where
+        )
     _check_code(Tier(tier), code, str(name))
     if ("database_url" in stanza) != ("database_owner_url" in stanza):
         raise TopologyMalformed("give both database_url and database_owner_url: one serves, one migrates", where=where)
@@ -211,7 +214,12 @@ def _check_code(tier: Tier, code: str, name: str) -> None:
         raise CodeMalformed("there is one agency; name it agency/national", node=name)
     if tier is Tier.PREFECTURE and not (re.fullmatch("[0-9]{2}", code) and 1 <= int(code) <= 47):
         raise CodeMalformed("give the prefecture's two digits, 01 to 47 (JIS X 0401)", node=name)
-    if tier is Tier.MUNICIPAL:
+    if tier is Tier.CARD:
+        counter = _COUNTER.fullmatch(code)
+        if counter is None:
+            raise CodeMalformed("give the municipality's code and the counter's number: card/131016-1", node=name)
+        code = counter[1]
+    if tier in (Tier.MUNICIPAL, Tier.CARD):
         try:
             parsed = LocalGovernmentCode(code)
         except Malformed as malformed:
@@ -245,17 +253,29 @@ def _refuse_strange_witnesses(nodes: list[Node], *, auditors: list[str]) -> None
 
 
 def _with_neighbours(node: Node, nodes: list[Node]) -> Node:
-    """Adds those whom the node calls: a municipality its prefecture and the agency, a prefecture the agency."""
+    """Adds those whom the node calls: a municipality its prefecture, the agency, and the card nodes at its counters."""
     by_name = {each.name: each.identity for each in nodes}
     agency = by_name["agency/national"]
     if node.identity.tier is Tier.PREFECTURE:
         return replace(node, neighbours=(agency,))
+    if node.identity.tier is Tier.CARD and f"{Tier.MUNICIPAL.value}/{municipality_of(node)}" not in by_name:
+        raise TopologyMalformed("add a stanza for the municipality of its counter", where=f"node {node.name}")
     if node.identity.tier is not Tier.MUNICIPAL:
         return node
     prefecture = f"{Tier.PREFECTURE.value}/{node.identity.code[:2]}"
     if prefecture not in by_name:
         raise TopologyMalformed(f"add a stanza for {prefecture}, in which {node.name} lies", where=f"node {node.name}")
-    return replace(node, neighbours=(by_name[prefecture], agency))
+    cards = [
+        each.identity
+        for each in nodes
+        if each.identity.tier is Tier.CARD and municipality_of(each) == node.identity.code
+    ]
+    return replace(node, neighbours=(by_name[prefecture], agency, *cards))
+
+
+def municipality_of(card_node: Node) -> str:
+    """Returns the code of the municipality at whose counter a card node stands."""
+    return card_node.identity.code.partition("-")[0]
 
 
 def _relying(stanza: Mapping[str, Any], root: str) -> Relying:

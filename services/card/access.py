@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.foundation.identity import Tier
+from services.foundation.identity import SERVING, Tier
 from services.foundation.rpc.access import Access, above, any_of, anyone, beside, itself
 
 _MUNICIPALITY = above(Tier.MUNICIPAL)
@@ -45,7 +45,7 @@ _AT_THE_OFFICE = ("IssuingService/IssueBatch", "IssuingService/ListCards", "Issu
 ACCESS: Access = {
     **{f"/juki.card.v1.{method}": _COUNTER for method in _AT_THE_COUNTER},
     **{f"/juki.card.v1.{method}": _MUNICIPALITY for method in _AT_THE_OFFICE},
-    "/juki.witness.v1.WitnessService/AddCheckpoint": any_of(Tier.MUNICIPAL, Tier.PREFECTURE, Tier.AGENCY),
+    "/juki.witness.v1.WitnessService/AddCheckpoint": any_of(*SERVING),
     "/juki.witness.v1.WitnessService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetCheckpoint": anyone(),
     "/juki.audit.v1.AuditService/GetInclusionProof": anyone(),

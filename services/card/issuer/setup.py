@@ -36,7 +36,7 @@ def ensure_keys(token: Token, municipality: str, clock: Clock) -> x509.Certifica
 
 
 def _make_missing(session: pkcs11.Session) -> None:
-    from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
     kept = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
     for purpose in Purpose:
@@ -51,13 +51,13 @@ def _make_missing(session: pkcs11.Session) -> None:
 
 
 def _has(session: pkcs11.Session, kind: pkcs11.ObjectClass, label: str) -> bool:
-    from pkcs11 import Attribute  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import Attribute  # noqa: PLC0415 - of the extra `issuing`
 
     return any(True for _ in session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: label}))
 
 
 def _store(session: pkcs11.Session, certificate: x509.Certificate) -> None:
-    from pkcs11 import Attribute, CertificateType, ObjectClass  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import Attribute, CertificateType, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
     session.create_object(
         {

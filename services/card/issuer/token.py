@@ -74,7 +74,7 @@ class Token:
 
     @staticmethod
     def _mac(session: pkcs11.Session, label: str, data: bytes) -> bytes:
-        from pkcs11 import KeyType, Mechanism, ObjectClass  # noqa: PLC0415 - of the extra `card`
+        from pkcs11 import KeyType, Mechanism, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
         key = session.get_key(object_class=ObjectClass.SECRET_KEY, key_type=KeyType.AES, label=label)
         return bytes(key.sign(data, mechanism=Mechanism.AES_CMAC))  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ class Token:
     def _attempt(self, work: Callable[[pkcs11.Session], T]) -> T:
         if self._session is None:
             self._session = _open(self._settings)
-        from pkcs11.exceptions import NoSuchKey, PKCS11Error  # noqa: PLC0415 - of the extra `card`
+        from pkcs11.exceptions import NoSuchKey, PKCS11Error  # noqa: PLC0415 - of the extra `issuing`
 
         try:
             return work(self._session)
@@ -112,9 +112,9 @@ def _open(settings: TokenSettings) -> pkcs11.Session:
     if not settings.module:
         raise _absent("set pkcs11_module to the issuer's PKCS #11 module (SoftHSM: install softhsm2, then start again)")
     try:
-        import pkcs11  # noqa: PLC0415 - of the extra `card`
+        import pkcs11  # noqa: PLC0415 - of the extra `issuing`
     except ImportError:
-        raise _absent("install python-pkcs11: it comes with the extra `card`") from None
+        raise _absent("install python-pkcs11: it comes with the extra `issuing`") from None
     try:
         pin = settings.pin_file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -134,7 +134,7 @@ def _open(settings: TokenSettings) -> pkcs11.Session:
 
 
 def _public_key(session: pkcs11.Session, label: str) -> ec.EllipticCurvePublicKey:
-    from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
     key = session.get_key(object_class=ObjectClass.PUBLIC_KEY, key_type=KeyType.EC, label=label)
     point = bytes(key[Attribute.EC_POINT])
@@ -143,7 +143,7 @@ def _public_key(session: pkcs11.Session, label: str) -> ec.EllipticCurvePublicKe
 
 
 def _sign(session: pkcs11.Session, label: str, digest: bytes) -> bytes:
-    from pkcs11 import KeyType, Mechanism, ObjectClass  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import KeyType, Mechanism, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
     key = session.get_key(object_class=ObjectClass.PRIVATE_KEY, key_type=KeyType.EC, label=label)
     signature = bytes(key.sign(digest, mechanism=Mechanism.ECDSA))  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ def _sign(session: pkcs11.Session, label: str, digest: bytes) -> bytes:
 
 
 def _certificate(session: pkcs11.Session, label: str) -> x509.Certificate:
-    from pkcs11 import Attribute, ObjectClass  # noqa: PLC0415 - of the extra `card`
+    from pkcs11 import Attribute, ObjectClass  # noqa: PLC0415 - of the extra `issuing`
 
     template = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: label}
     for found in session.get_objects(template):

@@ -38,6 +38,24 @@ def test_neighbours_follow_from_the_codes(table: dict[str, Any]) -> None:
     assert read.agency.neighbours == ()
 
 
+def test_a_municipality_calls_the_card_nodes_at_its_counters_and_they_call_nobody(table: dict[str, Any]) -> None:
+    read = topology.parse(table)
+
+    called = [str(peer) for peer in read.node("municipal/131016").neighbours]
+    assert called == ["prefecture/13", "agency/national", "card/131016-1"]
+    assert read.node("card/131016-1").neighbours == ()
+
+
+def test_a_card_node_without_its_municipality_is_refused(table: dict[str, Any]) -> None:
+    table["node"].append({"name": "card/131024-1", "port": 7299, "title": "中央区窓口1"})
+
+    with pytest.raises(TopologyMalformed) as refused:
+        topology.parse(table)
+
+    assert refused.value.reason == "TOPOLOGY_MALFORMED"
+    assert refused.value.facts["where"] == "node card/131024-1"
+
+
 def test_a_node_is_one_stanza(table: dict[str, Any]) -> None:
     table["node"].append({"name": "municipal/131032", "port": 7105, "title": "東京都港区"})
 
@@ -53,12 +71,15 @@ def test_nodes_start_from_the_top_whatever_the_order_of_the_file(table: dict[str
 
     tiers = [node.identity.tier for node in topology.parse(table).nodes]
 
-    assert tiers == sorted(tiers, key=[Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL].index)
+    assert tiers == sorted(tiers, key=[Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL, Tier.CARD].index)
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("card/131016", "TOPOLOGY_CODE_MALFORMED"),
+        ("card/131016-0", "TOPOLOGY_CODE_MALFORMED"),
+        ("card/131017-1", "TOPOLOGY_CODE_MALFORMED"),
         ("municipal/131017", "TOPOLOGY_CODE_MALFORMED"),
         ("municipal/13101", "TOPOLOGY_CODE_MALFORMED"),
         ("municipal/130001", "TOPOLOGY_CODE_MALFORMED"),
