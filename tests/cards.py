@@ -33,7 +33,7 @@ from services.card.softcard.card import SoftCard
 from services.card.softcard.chip import Chip
 from services.card.softcard.lifecycle import State
 from services.card.softcard.memory import Storage
-from services.card.softcard.profiles import Production, produce
+from services.card.softcard.production import Production, produce
 from services.card.softcard.registry import DOMAIN
 from tests.doubles.card_storage import MemoryStorage
 from tests.terminals import NOW, Federation, Holder
@@ -43,6 +43,14 @@ RESIDENT_CODE = b"12345678903"
 JUKI_PIN, AUTHENTICATION_PIN, SIGN_PIN, OPERATOR_PIN, SERVICE_PIN = b"4711", b"1234", b"ABC123", b"246810", b"k-9"
 PHOTOGRAPH = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 20 + b"\xff\xd9"
 ANCHOR_VERSION = STATIC_VERSION = 3
+
+
+def aid_of(municipality: str, number: int) -> bytes:
+    """Names the own service `number` of the municipality with this six-digit code."""
+    return municipal.MODULE + bytes.fromhex(municipality) + number.to_bytes(2, "big")
+
+
+LIBRARY, CLINIC = aid_of("131016", 1), aid_of("131016", 2)
 
 
 def key_set() -> StaticKeys:
@@ -347,10 +355,6 @@ def _advance(bench: Bench, state: State) -> None:
         assert bench.set_state(step) == 0x9000
     if state is State.TERMINATED:
         assert bench.set_state(state) == 0x9000
-
-
-LIBRARY = municipal.aid_of("131016", 1)
-CLINIC = municipal.aid_of("131016", 2)
 
 
 def fresh_resident() -> Bench:

@@ -16,7 +16,7 @@ from services.card.securechannel import StaticKeys
 from services.card.softcard.card import SoftCard
 from services.card.softcard.chip import Chip
 from services.card.softcard.memory import Storage
-from services.card.softcard.profiles import Production, produce
+from services.card.softcard.production import Production, produce
 from services.card.terminal.application import Application, PinForm
 from services.card.terminal.applications import (
     JPKI_AID,

@@ -20,7 +20,7 @@ from services.card.securechannel import StaticKeys
 from services.card.softcard.card import SoftCard
 from services.card.softcard.image import ImageFile
 from services.card.softcard.memory import MemoryFault
-from services.card.softcard.profiles import Production, produce
+from services.card.softcard.production import Production, produce
 
 _SECRET_BYTES = 32
 _LOOK_SECONDS = 0.2

@@ -35,11 +35,6 @@ _CURRENT_RECORD = 0x04
 _MOST_RECORDS = 254
 
 
-def aid_of(municipality: str, number: int) -> bytes:
-    """Names the own service `number` (0 to 65,535) of the municipality with this six-digit code."""
-    return MODULE + bytes.fromhex(municipality) + number.to_bytes(2, "big")
-
-
 def is_own_service(aid: bytes) -> bool:
     """Tells whether a name is that of an own service: the module, six decimal digits, a number."""
     return len(aid) == len(MODULE) + 5 and aid.startswith(MODULE) and aid[6:9].hex().isdigit()

@@ -31,7 +31,7 @@ from services.card.issuer import Issuer, Token, TokenIssuer
 from services.card.issuer.setup import ensure_keys
 from services.card.readers.embedded import EmbeddedReaders
 from services.card.softcard.card import SoftCard
-from services.card.softcard.profiles import Production, produce
+from services.card.softcard.production import Production, produce
 from services.foundation.clock import SystemClock
 from services.foundation.db.migrate import upgrade
 from services.foundation.identity import node_id

@@ -14,6 +14,7 @@ from tests.cards import (
     SERVICE_PIN,
     Bench,
     Terminal,
+    aid_of,
     fresh_resident,
     install_data,
     key_set,
@@ -169,7 +170,7 @@ def test_the_quota_holds_whatever_is_made_and_deleted(steps: list[tuple[int, int
 
 def test_the_services_of_a_card_share_32_kib(resident: Bench) -> None:
     free = municipal.MEMORY - 2 * 1024
-    third, fourth = municipal.aid_of("141003", 1), municipal.aid_of("141003", 2)
+    third, fourth = aid_of("141003", 1), aid_of("141003", 2)
 
     assert resident.install_service(third, quota=free + 1) == 0x6A84
     assert resident.install_service(third, quota=free) == 0x9000
@@ -193,7 +194,7 @@ def test_a_service_replaces_the_keys_that_the_issuer_gave_it(resident: Bench) ->
 
 
 def test_a_service_without_pin_has_none(resident: Bench) -> None:
-    plain = municipal.aid_of("131016", 3)
+    plain = aid_of("131016", 3)
     assert resident.install_service(plain, pin=None) == 0x9000
 
     session = resident.service(plain)
@@ -221,7 +222,7 @@ _GOOD = tlv.encode(0x80, b"\x01\x00")
 def test_parameters_of_another_form_install_nothing(resident: Bench, spoil: object) -> None:
     assert callable(spoil)
     keys = tlv.encode(0x81, key_set_data(1, key_set(), resident.keys.dek))
-    aid = municipal.aid_of("131016", 3)
+    aid = aid_of("131016", 3)
 
     assert resident.install(aid, spoil(keys)) == 0x6A80
     assert Terminal(resident.card).send(0x00, 0xA4, 0x04, 0x0C, aid).sw == 0x6A82
@@ -229,7 +230,7 @@ def test_parameters_of_another_form_install_nothing(resident: Bench, spoil: obje
 
 @pytest.mark.parametrize(
     "aid",
-    [municipal.MODULE, municipal.MODULE + b"\x13\x10\x1a\x00\x01", municipal.aid_of("131016", 1)[:-1], b"stranger"],
+    [municipal.MODULE, municipal.MODULE + b"\x13\x10\x1a\x00\x01", aid_of("131016", 1)[:-1], b"stranger"],
 )
 def test_a_name_outside_the_scheme_is_not_installed(resident: Bench, aid: bytes) -> None:
     for module in (municipal.MODULE, jukinet.AID, aid):

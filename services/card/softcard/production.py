@@ -1,4 +1,4 @@
-"""Which cards there are: blank, a resident's, an operator's; and how a blank one is produced."""
+"""How a blank card comes into being: no application, nobody's, with transport keys of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.card.securechannel import StaticKeys
-from services.card.softcard import jpki, jukinet, operator
 from services.card.softcard.keys import KeyStore
 from services.card.softcard.lifecycle import State
 from services.card.softcard.memory import Area, Memory, Storage
@@ -16,19 +15,6 @@ from services.card.softcard.terminals import EPOCH
 
 NUMBER_SIZE = 10
 """Octets of a card number; it is also what keys are diversified by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A kind of card: the applications that its issuer installs, by name."""
-
-    name: str
-    applications: tuple[bytes, ...]
-
-
-BLANK = Profile("blank", ())
-RESIDENT = Profile("resident", (jukinet.AID, jpki.AID))
-OPERATOR = Profile("operator", (operator.AID,))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
