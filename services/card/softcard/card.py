@@ -47,8 +47,15 @@ class SoftCard:
         self._channels: dict[int, LogicalChannel] = {}
 
     def power_on(self) -> bytes:
-        """Starts the card and returns the answer to reset; what is not in its memory is forgotten."""
-        self._memory.reload()
+        """Starts the card and returns the answer to reset; what is not in its memory is forgotten.
+
+        A card whose memory can no longer be read stays mute: it returns nothing, and answers nothing.
+        """
+        self._channels = {}
+        try:
+            self._memory.reload()
+        except MemoryFault:
+            return b""
         self._channels = {0: self._fresh_channel()}
         return ATR
 

@@ -16,6 +16,7 @@ from services.card.terminal.secret import Pin
 from services.card.terminal.session import CardSession
 from services.foundation.refusals import Refusal
 from tests.cards import QuickChip
+from tests.doubles.card_storage import MemoryStorage
 from tests.doubles.cards import ATR, EchoCard, HeldCard, MuteCard
 from tests.issued_cards import AUTHENTICATION_PIN, issue_resident
 
@@ -76,6 +77,18 @@ async def test_a_session_needs_a_card_that_answers(readers: EmbeddedReaders, rea
         await readers.connect(reader)
 
     assert refused.value.reason == reason
+
+
+async def test_a_software_card_whose_memory_is_destroyed_is_mute(readers: EmbeddedReaders) -> None:
+    storage = MemoryStorage()
+    issued = issue_resident(QuickChip(), storage=storage)
+    await readers.insert(ONE, issued.card)
+    storage.content = b"\x09torn"
+
+    with pytest.raises(Refusal) as refused:
+        await readers.connect(ONE)
+
+    assert refused.value.reason == "CARD_MUTE"
 
 
 async def test_a_card_has_one_session_at_a_time(readers: EmbeddedReaders) -> None:
