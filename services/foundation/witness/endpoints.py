@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from juki.witness.v1 import witness_service_pb2 as pb
 from juki.witness.v1 import witness_service_pb2_grpc as rpc
 from services.foundation.identity import NodeId
-from services.foundation.refusals import Kind, Refusal
 from services.foundation.rpc.channel import NeighbourChannel
 from services.foundation.witness.refusals import WitnessUnusable
 from services.foundation.witness.rules import Answer, Status
@@ -48,13 +47,8 @@ class NodeEndpoint:
 
     async def checkpoint(self, origin: str, seconds: float) -> str | None:
         """Returns the newest checkpoint that the witness holds of a log, within `seconds`."""
-        try:
-            answer = await self._stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin), timeout=seconds)
-        except Refusal as refusal:
-            if refusal.kind is Kind.ABSENT:
-                return None
-            raise
-        return answer.checkpoint
+        answer = await self._stub.GetCheckpoint(pb.GetCheckpointRequest(origin=origin), timeout=seconds)
+        return answer.checkpoint or None
 
 
 class HttpEndpoint:

@@ -5,13 +5,6 @@ from __future__ import annotations
 from services.foundation.refusals import Kind, Refusal
 
 
-class NothingWitnessed(Refusal):
-    """The witness holds no checkpoint of the asked log."""
-
-    kind = Kind.ABSENT
-    reason = "NOTHING_WITNESSED"
-
-
 class LogNotWitnessed(Refusal):
     """Too few witnesses have cosigned the node's log for too long, so nothing is answered; `seconds` says how long."""
 

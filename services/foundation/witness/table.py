@@ -28,7 +28,7 @@ _STATEMENTS = (
     """,
     """
     CREATE TABLE public.audit_cosigned (
-        size bigint PRIMARY KEY REFERENCES public.audit_checkpoint (size),
+        size bigint PRIMARY KEY,
         note text NOT NULL,
         witnessed_at bigint NOT NULL
     )
@@ -68,7 +68,8 @@ _STATEMENTS = (
     """
     CREATE FUNCTION public.audit_cosign(of_size bigint, new_note text, at bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-        INSERT INTO public.audit_cosigned (size, note, witnessed_at) VALUES (of_size, new_note, at)
+        INSERT INTO public.audit_cosigned (size, note, witnessed_at)
+        SELECT size, new_note, at FROM public.audit_checkpoint WHERE size = of_size
         ON CONFLICT (size) DO UPDATE SET note = excluded.note, witnessed_at = excluded.witnessed_at
         WHERE excluded.witnessed_at >= audit_cosigned.witnessed_at
     $body$

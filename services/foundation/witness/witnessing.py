@@ -94,6 +94,7 @@ class Witnessing:
         if at is None:
             self.freshness.tell()
             return None
+        # Signatures of before count too, with their time: then the quorum holds, and grows no younger.
         at = at or int(self._clock.now().timestamp())
         cosigned = (
             note.rpartition("\n\n")[0] + "\n\n" + "".join(each.line() for each in (*self._own(opened), *found.values()))
@@ -101,6 +102,7 @@ class Witnessing:
         await self._pool.execute(_KEEP, size, cosigned, at)
         self.size = size
         self.freshness.witnessed(datetime.fromtimestamp(at, UTC))
+        self.freshness.tell()
         return cosigned
 
     async def _collect(

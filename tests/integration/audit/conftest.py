@@ -12,6 +12,7 @@ from services.foundation.audit.log import AuditLog
 from services.foundation.audit.salts import Sealer
 from services.foundation.audit.table import create_audit
 from services.foundation.audit.tile_store import TileStore
+from services.foundation.witness.table import create_witnessing
 from tests.databases import DatabaseUrls, MakeDatabase
 from tests.integration.audit.makers import NODE, ORIGIN, SALT_KEY
 
@@ -21,6 +22,7 @@ async def urls(make_database: MakeDatabase) -> DatabaseUrls:
     urls = make_database("audit")
     statements: list[str] = []
     create_audit(statements.append, urls.app_role)
+    create_witnessing(statements.append, urls.app_role)
     owner = await asyncpg.connect(urls.owner)
     for statement in statements:
         await owner.execute(statement)
