@@ -200,18 +200,17 @@ class MemoryCodes:
         self._kept = kept
 
     async def unissued(self, codes: Collection[ResidentCode]) -> Collection[ResidentCode]:
-        return {code for code in codes if self._kept.pool.get(code) is False}
+        return set(self._free()) & set(codes)
 
     async def draw(self, count: int, at: datetime) -> Sequence[ResidentCode]:
-        free = [code for code, drawn in self._kept.pool.items() if not drawn][:count]
+        free = self._free()[:count]
         if len(free) < count:
             raise CodePoolEmpty("retry when the agency has allotted more codes")
         self._kept.pool |= dict.fromkeys(free, True)
         return free
 
     async def counts(self) -> PoolCounts:
-        drawn = sum(self._kept.pool.values())
-        return PoolCounts(len(self._kept.pool) - drawn, drawn)
+        return PoolCounts(len(self._free()), sum(self._kept.pool.values()))
 
     async def free(self, most: int) -> int:
         return min(most, (await self.counts()).free)
@@ -223,8 +222,12 @@ class MemoryCodes:
         self._kept.allotments[allotment] = False
 
     async def receive(self, allotment: Allotment, codes: Sequence[ResidentCode]) -> None:
-        self._kept.pool = dict.fromkeys(codes, False) | self._kept.pool
+        new = [code for code in codes if code not in self._kept.codes]
+        self._kept.pool = dict.fromkeys(new, False) | self._kept.pool
         self._kept.allotments[allotment] = True
+
+    def _free(self) -> list[ResidentCode]:
+        return [code for code, drawn in self._kept.pool.items() if not drawn and code not in self._kept.codes]
 
 
 def _check_next(rows: int, revision: int) -> None:

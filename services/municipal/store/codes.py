@@ -6,16 +6,21 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.municipal.refusals import CodePoolEmpty
 from services.municipal.rules.pool import Allotment, PoolCounts
-from services.municipal.tables import code_allotment, code_pool
+from services.municipal.tables import code_allotment, code_pool, resident_code_history
 from services.vocabulary.resident_code import ResidentCode
 
-_FREE = code_pool.c.drawn_at.is_(None)
+_UNDRAWN = code_pool.c.drawn_at.is_(None)
+_FREE = and_(
+    _UNDRAWN,
+    # One that a resident brought along before it was allotted here never serves anybody else.
+    ~exists().where(resident_code_history.c.resident_code == code_pool.c.resident_code),
+)
 
 
 class PostgresCodes:
@@ -47,7 +52,7 @@ class PostgresCodes:
             .where(_FREE)
             .order_by(code_pool.c.draw_order)
             .limit(count)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=code_pool)
             .cte("next_ones")  # as a subquery it might be run, and lock, more than once
         )
         rows = await self._connection.execute(
@@ -65,7 +70,7 @@ class PostgresCodes:
         """Counts the whole pool, which takes time when it is large."""
         row = (
             await self._connection.execute(
-                select(func.count().filter(_FREE), func.count().filter(~_FREE)).select_from(code_pool)
+                select(func.count().filter(_FREE), func.count().filter(~_UNDRAWN)).select_from(code_pool)
             )
         ).one()
         return PoolCounts(row[0], row[1])
@@ -94,9 +99,14 @@ class PostgresCodes:
         )
 
     async def receive(self, allotment: Allotment, codes: Sequence[ResidentCode]) -> None:
-        """Puts the codes of an allotment into the pool, and closes it; a second time does nothing."""
-        rows = [{"resident_code": code.digits, "draw_order": uuid4()} for code in codes]
-        await self._connection.execute(insert_or_skip(code_pool).on_conflict_do_nothing(), rows)
+        """Puts the codes of an allotment into the pool, but for residents', and closes it; again, it does nothing."""
+        digits = [code.digits for code in codes]
+        taken = await self._connection.scalars(
+            select(resident_code_history.c.resident_code).where(resident_code_history.c.resident_code.in_(digits))
+        )
+        rows = [{"resident_code": one, "draw_order": uuid4()} for one in sorted(set(digits).difference(taken))]
+        if rows:
+            await self._connection.execute(insert_or_skip(code_pool).on_conflict_do_nothing(), rows)
         await self._connection.execute(
             update(code_allotment).where(code_allotment.c.request_id == allotment.request_id).values(received=True)
         )

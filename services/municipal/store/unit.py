@@ -71,11 +71,11 @@ class Codes(Protocol):
     """The resident codes of one transaction."""
 
     async def unissued(self, codes: Collection[ResidentCode]) -> Collection[ResidentCode]:
-        """Returns those of `codes` that lie in the pool, given out to nobody."""
+        """Returns those of `codes` that lie in the pool, given out to nobody and no resident's."""
         ...
 
     async def draw(self, count: int, at: datetime) -> Sequence[ResidentCode]:
-        """Takes `count` codes at random for good; refuses CODE_POOL_EMPTY."""
+        """Takes `count` codes at random for good, none that a resident has or had; refuses CODE_POOL_EMPTY."""
         ...
 
     async def counts(self) -> PoolCounts:
@@ -95,7 +95,7 @@ class Codes(Protocol):
         ...
 
     async def receive(self, allotment: Allotment, codes: Sequence[ResidentCode]) -> None:
-        """Puts the codes of an allotment into the pool, and closes it; a second time does nothing."""
+        """Puts the codes of an allotment into the pool, but for residents', and closes it; again, it does nothing."""
         ...
 
 

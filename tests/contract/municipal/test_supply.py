@@ -10,10 +10,13 @@ import pytest
 
 from services.foundation.refusals import Kind, Refusal
 from services.municipal.rules.pool import Allotment
+from services.municipal.rules.record import follow
+from services.municipal.rules.situation import Decision
 from services.municipal.store.unit import Store
 from services.municipal.supply import CodeSupply
+from services.vocabulary.change import ChangeReason
 from services.vocabulary.resident_code import ResidentCode
-from tests.counters import Desk, make_codes
+from tests.counters import Desk, fill_pool, make_codes, make_entrant, make_move_in
 
 _EVERYTHING = 10**6
 """A pool is always low below this."""
@@ -129,3 +132,32 @@ async def test_a_drawn_code_is_not_drawn_again_when_it_is_received_again(desk: D
         await unit.codes.receive(Allotment(request_id, 7), agency.allotted[request_id])
 
     assert await free(desk.store) == 0
+
+
+async def test_a_code_that_a_resident_has_is_not_drawn_when_it_is_allotted_here_later(desk: Desk) -> None:
+    (brought, other) = make_codes(2)
+    await desk.move_in(make_entrant(resident_code=brought.digits))
+    async with desk.store.begin() as unit:
+        await unit.codes.draw((await unit.codes.counts()).free, desk.clock.now())
+
+    await fill_pool(desk.store, [brought, other])
+
+    assert await free(desk.store) == 1
+    answer = await desk.bring(make_move_in())
+    assert answer.residents[0].resident_code == other.digits
+
+
+async def test_a_code_brought_along_while_its_allotment_arrives_poisons_no_pool(desk: Desk) -> None:
+    (brought,) = make_codes(1)
+    (resident,) = await desk.move_in()
+    async with desk.store.begin() as unit:
+        await unit.codes.draw((await unit.codes.counts()).free, desk.clock.now())
+    await fill_pool(desk.store, [brought])
+    async with desk.store.begin() as unit:
+        record = await unit.residents.find(UUID(resident.name.removeprefix("residents/")))
+        assert record is not None
+        change = follow(record, ChangeReason.CODE_CHANGE_REQUESTED, record.stamp, code=brought)
+        await unit.residents.write(Decision([change], []))
+
+    assert await free(desk.store) == 0
+    assert await desk.refusal(make_move_in()) == "CODE_POOL_EMPTY"
