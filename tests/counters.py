@@ -139,6 +139,8 @@ class Desk:
     """Returns what was sent up, in order."""
     logged: Callable[[], Awaitable[list[tuple[str, int]]]] = field(kw_only=True)
     """Returns action and count of each entry in the log, in order."""
+    fields: Callable[[], Awaitable[list[list[str]]]] = field(kw_only=True)
+    """Returns what each audit entry names as its fields, in order."""
 
     def __post_init__(self) -> None:
         settings = Settings(LocalGovernmentCode(CITY.code), move_out_days_ahead=60)

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
@@ -45,8 +46,11 @@ async def memory_desk() -> AsyncIterator[Desk]:
     async def logged() -> list[tuple[str, int]]:
         return [(entry.action, entry.count) for entry in store.kept.log]
 
+    async def fields() -> list[list[str]]:
+        return [list(entry.fields) for entry in store.kept.log]
+
     journal = Journal(AuditLog(CITY, _ORIGIN, Sealer(bytes(32), _ORIGIN)), database, clock)
-    yield Desk(store, journal, clock, count_rows=count_rows, sent=sent, logged=logged)
+    yield Desk(store, journal, clock, count_rows=count_rows, sent=sent, logged=logged, fields=fields)
     await database.close()
 
 
@@ -65,14 +69,19 @@ async def postgres_desk(urls: DatabaseUrls) -> AsyncIterator[Desk]:
             envelopes = await connection.scalars(text("SELECT envelope FROM outbox ORDER BY sequence"))
             return [change for one in envelopes if (change := open_envelope(one).change) is not None]
 
-    async def logged() -> list[tuple[str, int]]:
+    async def entries() -> list[dict[str, Any]]:
         async with database.begin() as connection:
             bodies = await connection.scalars(text("SELECT body FROM audit_entry ORDER BY seq"))
-            entries = [json.loads(body) for body in bodies]
-            return [(entry["act"], entry["n"]) for entry in entries]
+            return [json.loads(body) for body in bodies]
+
+    async def logged() -> list[tuple[str, int]]:
+        return [(entry["act"], entry["n"]) for entry in await entries()]
+
+    async def fields() -> list[list[str]]:
+        return [entry.get("fields", []) for entry in await entries()]
 
     journal = Journal(AuditLog(CITY, _ORIGIN, Sealer(bytes(32), _ORIGIN)), database, clock)
     store = PostgresStore(database, journal, Outbox(Pki("13.juki.example").signer(CITY)))
-    yield Desk(store, journal, clock, count_rows=count_rows, sent=sent, logged=logged)
+    yield Desk(store, journal, clock, count_rows=count_rows, sent=sent, logged=logged, fields=fields)
     await journal.close()
     await database.close()

@@ -34,6 +34,8 @@ class CodePoolHandlers(pool_grpc.CodePoolServiceServicer):
         async with self._database.begin() as connection:
             earlier = await stored_reply(connection, *once, call.request)
             if earlier is not None:
+                again = self._journal.entry("REPEAT_REPLY", count=request.count, response=earlier)
+                await self._journal.record(connection, [again])
                 return pool_pb.AllotCodesResponse.FromString(earlier)
             codes = await allot(PostgresCodePool(connection), call.peer.name, request.count, self._source)
             entry = self._journal.entry("ALLOT_CODES", count=len(codes))

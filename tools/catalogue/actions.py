@@ -32,6 +32,7 @@ BESIDE = {
         "/juki.exchange.v1.ExchangeService/Deliver",
         "Envelopes of a lower tier's stream were received: one entry a call, which counts them.",
     ),
+    "REPEAT_REPLY": ("", "A request came again under its id, and the answer that it had was given once more."),
     "REFUSE": ("", "A call of an identified peer was refused; `res` has the reason."),
 }
 """Actions that are not named for a method, with the method of their entries and what was done."""

@@ -37,8 +37,8 @@ _START = HeldPosition(datetime(1970, 1, 1, tzinfo=UTC), "", 0)
 class Record(Protocol):
     """Writes the audit entries of a call, as its last statements, and returns the receipt of the call's own entry.
 
-    `action` is RECEIVE_ENVELOPES or RETRY_HELD; `applied` is what the tier applied, each with its subject; `count` says
-    how many envelopes the call moved. Who calls is in `current_call()`.
+    `action` is RECEIVE_ENVELOPES, RETRY_HELD, or REPEAT_REPLY for an answer given again; `applied` is what the tier
+    applied, each with its subject; `count` says how many envelopes the call moved. Who calls is in `current_call()`.
     """
 
     async def __call__(
@@ -135,6 +135,7 @@ class StreamStatusHandlers(rpc.StreamStatusServiceServicer):
         async with self._database.begin() as connection:
             stored = await stored_reply(connection, *key, request.SerializeToString(deterministic=True))
             if stored is not None:
+                await self._record(connection, "REPEAT_REPLY", (), 0)
                 return pb.RetryHeldResponse.FromString(stored)
             result = await self._inbox.retry(connection, request.sender, request.sequence)
             receipt = await self._record(connection, "RETRY_HELD", result.applied, len(result.applied))

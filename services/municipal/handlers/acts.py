@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from google.protobuf.message import Message
 
-from services.foundation.audit.entry import AuditEntry
+from juki.municipal.v1 import resident_pb2
 from services.foundation.clock import Clock
 from services.foundation.journal import Journal, receipt_message
 from services.foundation.rpc.call import Call, current_call
@@ -59,7 +59,7 @@ class Acts:
         call = current_call()
         async with self._store.begin() as unit:
             if (reply := await unit.replied(call)) is not None:
-                return _repeated(answer, reply)
+                return await self._repeat(unit, call, answer, reply)
             stamp = self._stamp(act, by_office=by_office, ground=ground)
             decision = await decide(unit, stamp)
             await _refuse_doubles(unit, decision.changes)
@@ -79,11 +79,11 @@ class Acts:
         call = current_call()
         async with self._store.begin() as unit:
             if (reply := await unit.replied(call)) is not None:
-                return _repeated(answer, reply)
+                return await self._repeat(unit, call, answer, reply)
             self._stamp(act, by_office=True, ground="")
             record, told = await find(unit)
             await self._send(unit, call, [told], supersedes)
-            return await self._answer(unit, call, [record], answer)
+            return await self._answer(unit, call, [record], answer, fields=(told.reason.value,))
 
     def _stamp(self, act: parse.Act, *, by_office: bool, ground: str) -> Stamp:
         now = self._clock.now()
@@ -95,28 +95,37 @@ class Acts:
         changes = [write.change_event(one, self.settings.own) for one in told]
         await unit.send(changes, traceparent=call.traceparent, supersedes=supersedes)
 
-    async def _answer(self, unit: Unit, call: Call, touched: Sequence[Record], answer: Callable[..., R]) -> R:
+    async def _answer(
+        self, unit: Unit, call: Call, touched: Sequence[Record], answer: Callable[..., R], fields: tuple[str, ...] = ()
+    ) -> R:
         residents = [write.resident(record) for record in touched]
         # The receipt cannot be part of what the log commits to: it comes of the log.
         committed = answer(residents=residents).SerializeToString(deterministic=True)
-        receipts = await unit.record([self._entry(call, record, committed) for record in touched])
+        action = action_of(call)
+        receipts = await unit.record(
+            [
+                self._journal.entry(action, subject=record.code.digits, fields=fields, call=call, response=committed)
+                for record in touched
+            ]
+        )
         complete = answer(residents=residents, receipt=receipt_message(receipts[0]))
         await unit.reply(call, complete.SerializeToString())
         return complete
 
-    def _entry(self, call: Call, record: Record, response: bytes) -> AuditEntry:
-        return self._journal.entry(action_of(call), subject=record.code.digits, call=call, response=response)
+    async def _repeat(self, unit: Unit, call: Call, answer: Callable[..., R], reply: bytes) -> R:
+        """Records that residents are shown again, each as the first time, before the first answer goes out again."""
+        repeated = answer()
+        repeated.ParseFromString(reply)
+        shown: Sequence[resident_pb2.Resident] = getattr(repeated, "residents")  # noqa: B009 - R is any act's answer
+        await unit.record(
+            [self._journal.entry("REPEAT_REPLY", subject=one.resident_code, call=call, response=reply) for one in shown]
+        )
+        return repeated
 
 
 def action_of(call: Call) -> str:
     """Returns the audit action that a method is: REPORT_MOVE_IN of `ReportMoveIn`."""
     return _WORD.sub("_", call.method.rpartition("/")[2]).upper()
-
-
-def _repeated(answer: Callable[..., R], reply: bytes) -> R:
-    repeated = answer()
-    repeated.ParseFromString(reply)
-    return repeated
 
 
 async def _refuse_doubles(unit: Unit, changes: Sequence[Change]) -> None:

@@ -12,7 +12,7 @@ from tests.counters import CITY, Desk, make_entrant, make_move_in
 
 
 async def test_a_repeated_request_gets_the_first_answer_byte_for_byte(desk: Desk) -> None:
-    request = make_move_in()
+    request = make_move_in(make_entrant(), make_entrant("子"))
     first = await desk.bring(request)
     before = await desk.count_rows()
     desk.clock.time = desk.clock.time.replace(hour=5)
@@ -20,7 +20,28 @@ async def test_a_repeated_request_gets_the_first_answer_byte_for_byte(desk: Desk
     second = await desk.bring(request)
 
     assert second.SerializeToString() == first.SerializeToString()
-    assert await desk.count_rows() == before
+    added = {name: count - before[name] for name, count in (await desk.count_rows()).items() if count != before[name]}
+    assert added in ({"log": 2}, {"audit_entry": 2})
+
+
+async def test_a_repeated_answer_is_in_the_log_once_for_each_resident_shown_again(desk: Desk) -> None:
+    request = make_move_in(make_entrant(), make_entrant("子"))
+    await desk.bring(request)
+
+    await desk.bring(request)
+
+    assert (await desk.logged())[-4:] == [("REPORT_MOVE_IN", 1)] * 2 + [("REPEAT_REPLY", 1)] * 2
+
+
+async def test_resending_again_under_the_same_request_id_is_in_the_log(desk: Desk) -> None:
+    await desk.move_in()
+    request = pb.ResendNotificationRequest(act=make_move_in().act, sequence=len(await desk.sent()))
+    first = await desk.bring(request)
+
+    second = await desk.bring(request)
+
+    assert second.SerializeToString() == first.SerializeToString()
+    assert (await desk.logged())[-2:] == [("RESEND_NOTIFICATION", 1), ("REPEAT_REPLY", 1)]
 
 
 async def test_a_request_id_is_not_used_for_something_else(desk: Desk) -> None:

@@ -152,7 +152,7 @@ async def test_what_is_held_is_listed_page_by_page(served: Served, pki: Pki) -> 
     assert second.next_page_token == ""
 
 
-async def test_a_retry_repeated_with_its_id_gets_the_first_reply(served: Served, pki: Pki) -> None:
+async def test_a_retry_repeated_with_its_id_gets_the_first_reply_and_an_entry(served: Served, pki: Pki) -> None:
     served.node.refused = {"1"}
     stream = Stream(pki.signer(CITY))
     await deliver(served, stream, stream.add("1"), stream.add("1"))
@@ -163,7 +163,7 @@ async def test_a_retry_repeated_with_its_id_gets_the_first_reply(served: Served,
 
     assert first == again
     assert (first.applied_count, list(first.held), first.receipt.origin) == (2, [], "log")
-    assert served.log.actions[1:] == [("RETRY_HELD", 2, 2)]
+    assert served.log.actions[1:] == [("RETRY_HELD", 2, 2), ("REPEAT_REPLY", 0, 0)]
 
 
 async def test_what_is_not_held_cannot_be_retried(served: Served) -> None:
