@@ -179,6 +179,13 @@ class ReasonNotNotified(Refusal):
     reason = "REASON_NOT_NOTIFIED"
 
 
+class ReasonNotOfRecord(Refusal):
+    """A notification would be sent again with a reason that neither its act nor the record bears out."""
+
+    kind = Kind.WRONG_STATE
+    reason = "REASON_NOT_OF_RECORD"
+
+
 class NothingToCancel(Refusal):
     """The newest row of the record is a cancellation itself."""
 
