@@ -10,7 +10,7 @@ from typing import Protocol
 from services.card.apdu import Command, Response
 from services.card.readers.events import Subscription, changes
 from services.card.readers.protocol import COMMAND_SECONDS, Presence, Reader, ReaderEvent
-from services.card.readers.session import ReaderSession
+from services.card.readers.session import ReaderSession, open_link
 from services.card.readers.worker import Worker
 from services.card.refusals import CardAbsent, CardMute, CardPresent, CardRemoved, ReaderBusy, ReaderGone, ReaderUnknown
 
@@ -39,6 +39,7 @@ class _Slot:
         self.card: Insertable | None = None
         self.atr = b""
         self.session: ReaderSession | None = None
+        self.holder: _SlotLink | None = None
         self.is_opening = False
         self.is_gone = False
         self.lock = threading.Lock()
@@ -61,6 +62,8 @@ class _SlotLink:
         self._slot = slot
         self._card = card
         with slot.lock:
+            # From here a link of a session that ended before, and whose thread is late, has no power over the card.
+            slot.holder = self
             self.atr = card.power_on()
 
     def transmit(self, command: Command) -> Response:
@@ -74,12 +77,13 @@ class _SlotLink:
 
     def release(self) -> None:
         with self._slot.lock:
-            self._card.power_off()
+            if self._slot.holder is self:
+                self._card.power_off()
 
     def _require_card(self) -> None:
         if self._slot.is_gone:
             raise ReaderGone("plug the reader in again", reader=self._slot.name)
-        if self._slot.card is not self._card:
+        if self._slot.card is not self._card or self._slot.holder is not self:
             raise CardRemoved("the card was taken out in the middle; open another session", reader=self._slot.name)
 
 
@@ -117,14 +121,13 @@ class EmbeddedReaders:
         card, worker = slot.card, Worker(f"card {reader}")
         slot.is_opening = True
         try:
-            link = await worker.call(lambda: _SlotLink(slot, card), seconds)
+            link = await open_link(worker, lambda: _SlotLink(slot, card), seconds)
         except TimeoutError:
-            worker.finish(lambda: None)
             raise CardMute("take the card out and insert it again", reader=reader) from None
         finally:
             slot.is_opening = False
         if not link.atr or slot.card is not card:
-            worker.finish(lambda: None)
+            worker.finish(link.release)
             raise CardMute("take the card out and insert it again", reader=reader)
         slot.session = ReaderSession(reader, link, worker, seconds)
         return slot.session

@@ -11,7 +11,7 @@ from services.card.readers.events import Subscription, changes
 from services.card.readers.monitor import Monitor, look
 from services.card.readers.protocol import COMMAND_SECONDS, Change, Reader, ReaderEvent
 from services.card.readers.scard import Scard
-from services.card.readers.session import ReaderSession
+from services.card.readers.session import ReaderSession, open_link
 from services.card.readers.worker import Worker
 from services.card.refusals import CardMute
 from services.foundation.refusals import Refusal
@@ -72,19 +72,13 @@ class PcscReaders:
 
     async def connect(self, reader: str, seconds: float = COMMAND_SECONDS) -> ReaderSession:
         """Holds the card in a reader; refuses READER_UNKNOWN, READER_BUSY, CARD_ABSENT, CARD_MUTE, PCSC_UNAVAILABLE."""
+        await self._observe()
         worker = Worker(f"card {reader}")
-        opening = asyncio.ensure_future(worker.call(lambda: _PcscLink(reader), seconds))
         try:
-            link = await opening
-            session = ReaderSession(reader, link, worker, seconds)
-            self._sessions[reader] = session
-            await self._observe()
+            link = await open_link(worker, lambda: _PcscLink(reader), seconds)
         except TimeoutError:
-            worker.finish(lambda: None)
             raise CardMute("take the card out and insert it again", reader=reader) from None
-        except (Refusal, asyncio.CancelledError):
-            worker.finish(lambda: None)
-            raise
+        session = self._sessions[reader] = ReaderSession(reader, link, worker, seconds)
         return session
 
     async def close(self) -> None:
@@ -94,7 +88,7 @@ class PcscReaders:
         await asyncio.gather(*(session.close() for session in sessions))
         if self._monitor is not None:
             self._monitor.stop()
-            self._monitor = None
+            self._monitor, self._known = None, {}
 
     async def _observe(self) -> None:
         if self._monitor is None:

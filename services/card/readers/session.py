@@ -31,6 +31,27 @@ class Link(Protocol):
         ...
 
 
+L = TypeVar("L", bound=Link)
+
+
+async def open_link(worker: Worker, opening: Callable[[], L], seconds: float) -> L:
+    """Opens a link in the worker's thread; one that is opened too late, for nobody, is let go at once.
+
+    Raises TimeoutError after `seconds`, and what opening raises; the worker has ended then.
+    """
+    opened: list[L] = []
+
+    def run() -> L:
+        opened.append(opening())
+        return opened[0]
+
+    try:
+        return await worker.call(run, seconds)
+    except BaseException:
+        worker.finish(lambda: [link.release() for link in opened])
+        raise
+
+
 class _Fenced:
     """The channel that work sees: it closes behind the session, so that late work cannot go on with the card."""
 

@@ -23,7 +23,7 @@ class Worker:
         """Runs `work` after what is queued and returns what it returns; raises TimeoutError after `seconds`."""
         return await asyncio.wait_for(asyncio.wrap_future(self._submit(work)), seconds)
 
-    def finish(self, last: Callable[[], None]) -> None:
+    def finish(self, last: Callable[[], object]) -> None:
         """Runs `last` after what is queued, waits for nothing, and ends the thread."""
         self._submit(last)
         self._calls.put(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -11,7 +12,7 @@ import pytest
 from services.card.apdu import Channel, Command
 from services.card.readers import Change, Presence, ReaderEvent
 from services.card.readers.embedded import EmbeddedReaders
-from services.card.terminal.applications import JpkiKey
+from services.card.terminal.applications import JPKI_AID, JpkiKey
 from services.card.terminal.secret import Pin
 from services.card.terminal.session import CardSession
 from services.foundation.refusals import Refusal
@@ -206,6 +207,55 @@ async def test_a_card_that_does_not_answer_in_time_is_mute_and_its_late_answer_i
     assert refused.value.reason == "CARD_MUTE"
     assert not session.is_open
     assert later == ["late"]
+
+
+class SlowCard(EchoCard):
+    """A card that takes its time to answer the reset of a session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resets = 0
+        self.let_go = threading.Event()
+
+    def power_on(self) -> bytes:
+        self.resets += 1
+        if self.resets == 2:
+            self.let_go.wait(30)
+        return super().power_on()
+
+
+async def test_a_card_that_answered_the_reset_too_late_is_let_go(readers: EmbeddedReaders) -> None:
+    card = SlowCard()
+    await readers.insert(ONE, card)
+    with pytest.raises(Refusal) as refused:
+        await readers.connect(ONE, seconds=0.05)
+    connecting = asyncio.create_task(readers.connect(ONE))
+    await asyncio.sleep(0.05)
+    card.let_go.set()
+
+    async with await connecting as session:
+        assert (await session.transmit(COMMAND)).sw == 0x9000
+        losses = card.power_losses
+        await asyncio.sleep(0.05)
+        assert card.power_losses == losses
+    assert refused.value.reason == "CARD_MUTE"
+    assert card.power_losses == losses + 1
+
+
+async def test_a_session_that_ended_late_does_not_disturb_the_next_one(readers: EmbeddedReaders) -> None:
+    held = HeldCard(issue_resident(QuickChip()).card, ins=0xB0)
+    await readers.insert(ONE, held)
+    late = await readers.connect(ONE, seconds=0.05)
+    with pytest.raises(Refusal):
+        await late.transmit(Command(0x00, 0xB0, 0x00, 0x00, le=4))
+    connecting = asyncio.create_task(readers.connect(ONE))
+    await asyncio.sleep(0.05)
+    held.let_go.set()
+
+    async with await connecting as session:
+        await late.close()
+        select = Command(0x00, 0xA4, 0x04, 0x0C, JPKI_AID)
+        assert (await session.transmit(select)).sw == 0x9000
 
 
 async def test_a_caller_that_gives_up_ends_the_session(readers: EmbeddedReaders) -> None:
