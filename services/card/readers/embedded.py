@@ -48,6 +48,11 @@ class _Slot:
     def in_use(self) -> bool:
         return self.is_opening or (self.session is not None and self.session.is_open)
 
+    def rest(self) -> None:
+        """Waits until no command is under way, though no longer than one may take."""
+        if self.lock.acquire(timeout=COMMAND_SECONDS):
+            self.lock.release()
+
     def look(self) -> Reader:
         if self.card is None:
             return Reader(self.name, Presence.EMPTY)
@@ -142,7 +147,10 @@ class EmbeddedReaders:
         self._tell(changes(before, slot.look()))
 
     async def remove(self, reader: str) -> Insertable:
-        """Takes the card out, whatever it is doing, and returns it; refuses READER_UNKNOWN and CARD_ABSENT."""
+        """Takes the card out, whatever it is doing, and returns it; refuses READER_UNKNOWN and CARD_ABSENT.
+
+        Its session ends at once; the card is returned when it has come to rest, so that nobody else meets it at work.
+        """
         slot = self._slot(reader)
         card = slot.card
         if card is None:
@@ -150,6 +158,7 @@ class EmbeddedReaders:
         before, slot.card = slot.look(), None
         self._end(slot)
         self._tell(changes(before, slot.look()))
+        await asyncio.to_thread(slot.rest)
         return card
 
     async def plug(self, reader: str) -> None:

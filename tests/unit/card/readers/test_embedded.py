@@ -155,12 +155,13 @@ async def test_a_card_pulled_out_in_the_middle_of_a_signature_gives_none(
 
     signing = asyncio.create_task(session.run(sign))
     await asyncio.to_thread(held.reached.wait, 5)
-    await (readers.unplug(ONE) if unplugged else readers.remove(ONE))
+    pulling = asyncio.create_task(readers.unplug(ONE) if unplugged else readers.remove(ONE))
+    await asyncio.wait_for(session.ended(), 5)
     held.let_go.set()
+    await pulling
 
     with pytest.raises(Refusal) as refused:
         await signing
-    await asyncio.wait_for(session.ended(), 5)
     assert refused.value.reason == reason
     assert released == []
     assert issued.session().jpki().tries_left(JpkiKey.AUTHENTICATION.pin) == 3
@@ -172,9 +173,11 @@ async def test_another_card_in_the_same_reader_is_not_taken_for_the_first(reader
     session = await readers.connect(ONE)
     reading = asyncio.create_task(session.transmit(Command(0x00, 0xB0, 0x00, 0x00, le=4)))
     await asyncio.to_thread(held.reached.wait, 5)
-    await readers.remove(ONE)
+    removing = asyncio.create_task(readers.remove(ONE))
+    await asyncio.wait_for(session.ended(), 5)
     await readers.insert(ONE, EchoCard())
     held.let_go.set()
+    await removing
 
     with pytest.raises(Refusal) as refused:
         await reading
@@ -271,6 +274,23 @@ async def test_a_caller_that_gives_up_ends_the_session(readers: EmbeddedReaders)
         await reading
     assert not session.is_open
     held.let_go.set()
+
+
+async def test_a_card_comes_out_when_it_has_come_to_rest(readers: EmbeddedReaders) -> None:
+    held = HeldCard(issue_resident(QuickChip()).card, ins=0xB0)
+    await readers.insert(ONE, held)
+    session = await readers.connect(ONE)
+    reading = asyncio.create_task(session.transmit(Command(0x00, 0xB0, 0x00, 0x00, le=4)))
+    await asyncio.to_thread(held.reached.wait, 5)
+
+    removing = asyncio.create_task(readers.remove(ONE))
+    await asyncio.wait_for(session.ended(), 5)
+    assert not removing.done()
+    held.let_go.set()
+
+    assert await removing is held
+    with pytest.raises(Refusal):
+        await reading
 
 
 async def test_a_reader_takes_one_card(readers: EmbeddedReaders) -> None:
