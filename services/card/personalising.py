@@ -54,6 +54,7 @@ class Personaliser:
     def __init__(self, channel: Channel, office: Office) -> None:
         self._session = CardSession(channel)
         self._office = office
+        self._derived: StaticKeys | None = None
         domain = self._session.security_domain()
         check_not_ended(Life(domain.life_cycle()))
         self.number = domain.number()
@@ -108,11 +109,11 @@ class Personaliser:
         self._domain().set_life_cycle(LifeCycle.TERMINATED)
 
     def _replace_keys(self) -> None:
-        transport = KeyAccess(lambda number, _version: self._office.keys.transport_keys(number))
+        transport = KeyAccess(self._office.keys.transport_keys(self.number))
         domain = self._session.security_domain(transport)
         listed = domain.keys()
         (version,) = {key.kvn for key in listed if key.kid == _SCP03_KEY}
-        domain.put_keys(version, OUR_KEYS, self._office.keys.card_keys(self.number))
+        domain.put_keys(version, OUR_KEYS, self._card_keys())
 
     def _make_key(self) -> None:
         domain = self._domain()
@@ -146,8 +147,14 @@ class Personaliser:
     def _access(self) -> KeyAccess:
         return KeyAccess(self._keys_for)
 
-    def _keys_for(self, number: bytes, version: int) -> StaticKeys:
-        return self._office.keys.card_keys(number) if version == OUR_KEYS else self._office.keys.transport_keys(number)
+    def _keys_for(self, _number: bytes, version: int) -> StaticKeys:
+        return self._card_keys() if version == OUR_KEYS else self._office.keys.transport_keys(self.number)
+
+    def _card_keys(self) -> StaticKeys:
+        """Derives the card's keys once, for the dozen sessions of its issue."""
+        if self._derived is None:
+            self._derived = self._office.keys.card_keys(self.number)
+        return self._derived
 
     def _installed(self) -> frozenset[bytes]:
         return frozenset(each.aid for each in self._domain().applications())
