@@ -28,7 +28,7 @@ UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
 LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 
 .PHONY: help setup proto demo up down status test unit contract integration e2e house fmt fmt-check lint types arch \
-	docs docs-check breaking check bench lock clean
+	docs docs-check breaking check bench drill-tamper lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9 -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -82,6 +82,9 @@ status: setup ## show processes, health, lag of each edge, audit logs
 
 bench: setup ## measure look-ups, propagation, bulk confirmation; write JSON
 	@$(PY) -m tools.bench
+
+drill-tamper: setup ## tamper with a real audit log 1,200 times; everything must be found
+	@$(PY) -m tools.drill_tamper --json build/drill-tamper.json
 
 # --- testing ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Derives every promise of a published audit log again: `python -m tools.audit_fsck DIRECTORY --vkey KEY`.
 
-Reads a log's files as anybody may copy them (C2SP tlog-tiles), and trusts nothing but the verifier key. With an older
-checkpoint it also checks that nothing before it was changed; with a database, that the table holds the same entries.
+Reads a log's files as anybody may copy them (C2SP tlog-tiles), and trusts nothing but the verifier key. With a policy
+(C2SP tlog-policy) the checkpoint must be cosigned by its quorum, and lately; with an older checkpoint, or the address
+of a witness, nothing before what is held there may have changed; with a database, the table must hold the same entries.
 Exit codes: 0 all is well, 1 something is wrong, 2 the arguments are.
 """
 
@@ -15,7 +16,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ from rich.table import Table
 
 from services.foundation.audit.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash, root
 from services.foundation.audit.note import Ed25519Verifier, Verifier, open_note
+from services.foundation.audit.policy import Policy, load_policy
 from services.foundation.audit.vkeys import parse_vkey
 from services.foundation.refusals import Refusal
+from services.foundation.witness.endpoints import HttpEndpoint
 
 WIDTH = 256
 BACKWARDS = timedelta(minutes=10)
 """How far an entry's time may lie before an earlier entry's; clocks are corrected, history is not."""
+
+WITNESS_SECONDS = 10.0
+"""How long a witness is waited for."""
 
 _SHOWN = 5
 _TEXTS = ("act", "agency", "method", "node", "res", "rid", "t")
@@ -77,6 +83,20 @@ class Promise:
 
     size: int
     root_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What must be so beside what the log says of itself."""
+
+    verifiers: Sequence[Verifier]
+    policy: Policy | None = None
+    """Whose quorum must have cosigned."""
+    fresh: timedelta | None = None
+    """How long ago the quorum may have cosigned."""
+    older: Sequence[str] = ()
+    """Signed checkpoints that the log must continue."""
+    database: str | None = None
 
 
 @dataclass(slots=True)
@@ -214,21 +234,33 @@ def tile_problem(directory: Path, level: int, number: int, hashes: Sequence[byte
     return None if content[:size] == b"".join(hashes) else f"tile {number} of level {level} is not of these entries"
 
 
-async def check_log(
-    directory: Path, verifiers: Sequence[Verifier], older: str | None, database: str | None
-) -> tuple[Report, str]:
+def quorum_problem(note: str, demand: Demand) -> str | None:
+    """Returns what is wrong with a checkpoint's cosignatures, if anything."""
+    if demand.policy is None:
+        return None
+    at = demand.policy.witnessed_at(open_note(note, demand.verifiers))
+    if at is None:
+        return "too few of the policy's witnesses have cosigned the checkpoint"
+    age = datetime.now(UTC) - datetime.fromtimestamp(at, UTC)
+    late = demand.fresh is not None and age > demand.fresh
+    return f"the quorum cosigned the checkpoint {age.total_seconds():.0f} s ago" if late else None
+
+
+async def check_log(directory: Path, demand: Demand) -> tuple[Report, str]:
     """Returns the report on a log, and a line that says which log it is; raises Unusable if there is none to check."""
     report = Report()
     try:
         note = (directory / "checkpoint").read_text(encoding="utf-8")
-        promised = promise(note, verifiers)
-        earlier = promise(older, verifiers) if older is not None else None
+        promised = promise(note, demand.verifiers)
+        earlier = [promise(older, demand.verifiers) for older in demand.older]
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"the checkpoint cannot be read: {type(error).__name__}") from None
     except Refusal as refusal:
         raise Unusable(f"a checkpoint is not trustworthy: {refusal.reason}: {refusal.advice}") from None
     report.check("signature of the checkpoint", None)
-    connection = await asyncpg.connect(database) if database is not None else None
+    if demand.policy is not None:
+        report.check("quorum of witnesses", quorum_problem(note, demand))
+    connection = await asyncpg.connect(demand.database) if demand.database is not None else None
     try:
         await _check_entries(directory, promised, earlier, connection, report)
     finally:
@@ -240,13 +272,13 @@ async def check_log(
 async def _check_entries(
     directory: Path,
     promised: Promise,
-    earlier: Promise | None,
+    earlier: Sequence[Promise],
     connection: asyncpg.Connection[asyncpg.Record] | None,
     report: Report,
 ) -> None:
     tree, reading = Tree(), Reading()
-    if earlier is not None and earlier.size > promised.size:
-        report.check("continues the older checkpoint", f"the log shrank from {earlier.size} to {promised.size} entries")
+    for shrunk in (older.size for older in earlier if older.size > promised.size):
+        report.check("continues the older checkpoint", f"the log shrank from {shrunk} to {promised.size} entries")
     for number in range((promised.size + WIDTH - 1) // WIDTH):
         width = min(WIDTH, promised.size - number * WIDTH)
         try:
@@ -271,11 +303,12 @@ async def _check_entries(
     report.check("root of the checkpoint", None if same else "the entries do not yield the signed root")
 
 
-def _check_before(tree: Tree, earlier: Promise | None, report: Report) -> None:
-    if earlier is not None and tree.size == earlier.size:
-        same = tree.root() == earlier.root_hash
-        problem = None if same else f"the first {earlier.size} entries are not those of the older checkpoint"
-        report.check("continues the older checkpoint", problem)
+def _check_before(tree: Tree, earlier: Sequence[Promise], report: Report) -> None:
+    for older in earlier:
+        if tree.size == older.size:
+            same = tree.root() == older.root_hash
+            problem = None if same else f"the first {older.size} entries are not those of the older checkpoint"
+            report.check("continues the older checkpoint", problem)
 
 
 def _check_entry(raw: bytes, seq: int, reading: Reading, report: Report) -> None:
@@ -301,33 +334,60 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     """Returns the command line's arguments; exits with 2 for wrong ones."""
     parser = argparse.ArgumentParser(prog="audit_fsck", description="Verifies a published audit log from outside.")
     parser.add_argument("directory", type=Path, help="directory with `checkpoint` and `tile/`")
-    parser.add_argument("--vkey", action="append", required=True, help="verifier key of the log or of a witness")
-    parser.add_argument("--older", type=Path, help="file with an older signed checkpoint of the same log")
+    parser.add_argument("--vkey", action="append", default=[], help="verifier key of the log or of a witness")
+    parser.add_argument("--policy", type=Path, help="C2SP tlog-policy file whose quorum must have cosigned")
+    parser.add_argument("--fresh", type=float, metavar="SECONDS", help="how long ago the quorum may have cosigned")
+    parser.add_argument("--older", type=Path, action="append", default=[], help="file with an older checkpoint of it")
+    parser.add_argument("--witness", action="append", default=[], metavar="URL", help="HTTP witness to compare with")
     parser.add_argument("--database", help="postgresql:// address of the node's database, to compare the table")
     return parser.parse_args(given)
 
 
-def main(given: Sequence[str]) -> int:
-    """Checks a log, prints the report, and returns the exit code."""
-    chosen = arguments(given)
-    console = Console()
+async def demanded(chosen: argparse.Namespace) -> Demand:
+    """Returns what the command line demands; refuses, or raises OSError, for what cannot be used."""
+    policy = load_policy(chosen.policy) if chosen.policy else None
+    verifiers: list[Verifier] = [parse_vkey(text) for text in chosen.vkey]
+    if policy is not None:
+        verifiers += [*policy.logs, *policy.keys]
+    older = [path.read_text(encoding="utf-8") for path in chosen.older]
+    origins = [verifier.name for verifier in verifiers if isinstance(verifier, Ed25519Verifier)]
+    held = [await HttpEndpoint(url).checkpoint(origin, WITNESS_SECONDS) for url in chosen.witness for origin in origins]
+    return Demand(
+        verifiers=verifiers,
+        policy=policy,
+        fresh=timedelta(seconds=chosen.fresh) if chosen.fresh is not None else None,
+        older=[*older, *(note for note in held if note is not None)],
+        database=chosen.database,
+    )
+
+
+async def check(chosen: argparse.Namespace, console: Console) -> int:
+    """Checks a log as the command line says, prints the report, and returns the exit code."""
     try:
-        verifiers = [parse_vkey(text) for text in chosen.vkey]
-        older = chosen.older.read_text(encoding="utf-8") if chosen.older else None
+        demand = await demanded(chosen)
     except Refusal as refusal:
-        console.print(f"a --vkey cannot be used: {refusal.reason}: {refusal.advice}", markup=False)
+        console.print(f"an argument cannot be used: {refusal.reason}: {refusal.advice}", markup=False)
         return 2
     except (OSError, UnicodeDecodeError) as error:
-        console.print(f"the older checkpoint cannot be read: {error}", markup=False)
+        console.print(f"an older checkpoint or a witness cannot be read: {error}", markup=False)
         return 2
     try:
-        report, title = asyncio.run(check_log(chosen.directory, verifiers, older, chosen.database))
+        report, title = await check_log(chosen.directory, demand)
     except Unusable as problem:
         console.print(f"WRONG: {problem}", markup=False)
         return 1
     report.show(console, title)
     console.print("WRONG" if report.wrong else "OK", markup=False)
     return 1 if report.wrong else 0
+
+
+def main(given: Sequence[str]) -> int:
+    """Checks a log and returns the exit code."""
+    chosen = arguments(given)
+    if not chosen.vkey and not chosen.policy:
+        Console().print("give the log's verifier key with --vkey, or its policy with --policy", markup=False)
+        return 2
+    return asyncio.run(check(chosen, Console()))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from deploy.local.topology import Node
-from services.foundation.audit.vkeys import parse_vkey
+from services.foundation.audit.policy import load_policy
 from tests.e2e.collector import Collector
 from tests.e2e.federation import Federation
 from tools import audit_fsck
@@ -38,10 +38,10 @@ def _written(federation: Federation) -> list[Path]:
 
 
 def _problems(federation: Federation, node: Node) -> dict[str, list[str]]:
-    key = (federation.layout.keys(node.identity) / "log.vkey").read_text("utf-8").strip()
+    policy = load_policy(federation.layout.policy(node.identity))
     directory = federation.layout.node(node.identity) / "log"
     if not any(directory.iterdir()):
         # A node that nobody has called yet has nothing to promise.
         return {}
-    report, _ = asyncio.run(audit_fsck.check_log(directory, [parse_vkey(key)], None, None))
+    report, _ = asyncio.run(audit_fsck.check_log(directory, audit_fsck.Demand([*policy.logs, *policy.keys], policy)))
     return report.wrong

@@ -13,7 +13,7 @@ import asyncpg
 
 from services.foundation.audit.merkle import leaf_hash
 from services.foundation.audit.vkeys import parse_vkey
-from tools.audit_fsck import Report, check_log
+from tools.audit_fsck import Demand, Report, check_log
 from tools.bench.client import RECEIPT
 from tools.bench.federation import AGENCY, Federation
 
@@ -110,5 +110,5 @@ def read_receipts(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 async def _fsck(federation: Federation, directory: Path, database: str | None) -> Report:
-    report, _ = await check_log(directory, [parse_vkey(federation.vkey(AGENCY))], None, database)
+    report, _ = await check_log(directory, Demand([parse_vkey(federation.vkey(AGENCY))], database=database))
     return report

@@ -80,7 +80,7 @@ class Cosigner:
         check_name(name)
         self._classical = classical
         self._quantum_safe = quantum_safe
-        self.verifiers = (
+        self.verifiers: tuple[CosignatureVerifier | SubtreeVerifier, ...] = (
             CosignatureVerifier(name, classical.public_key().public_bytes_raw()),
             SubtreeVerifier(name, quantum_safe.public_key().public_bytes_raw()),
         )
