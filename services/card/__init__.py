@@ -1,5 +1,5 @@
-"""The card tier: a reader, a session with the card in it, and the software card that stands where no hardware is.
+"""The card tier: readers, sessions with cards in them, issuing, and the software card that stands where no hardware is.
 
-It owns nothing lasting but the card image; it trusts the card only after mutual authentication, and must never let a
-PIN or a key reach a log, a trace or an exception's text.
+It owns a list of cards by number, and nothing lasting of anybody; it trusts the municipality to which it belongs, and a
+card only after mutual authentication. It must never let a PIN or a key reach a log, a trace or an exception's text.
 """
