@@ -27,7 +27,7 @@ from services.foundation.refusals import Refusal
 
 _LINE_CONTEXT = b"juki-line/v1\x00"
 _WAIT_CONTEXT = b"juki-wait/v1\x00"
-_WAITING = (ResidentLiveElsewhere, RecordUnknown, ChangeOfAnotherMunicipality)
+WAITING = (ResidentLiveElsewhere, RecordUnknown, ChangeOfAnotherMunicipality)
 """Refusals that another change may lift; the last, when the sender's own entry of the resident is still held."""
 
 
@@ -83,7 +83,7 @@ class Applier:
         try:
             settled = ledger.apply(change, _municipality_of(accepted), self._clock.now())
         except Refusal as refusal:
-            if isinstance(refusal, _WAITING):
+            if isinstance(refusal, WAITING):
                 refusal.facts["wait_key"] = self.wait_key(ledger.present(change.about))
             return refusal
         if not settled.opens:

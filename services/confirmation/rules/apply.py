@@ -20,10 +20,11 @@ RESIDENT_DECEASED; CODE_ENTERED_BY_OFFICE without a former code enters a record.
 A municipality that does not have the resident may only enter them: a live record answers RESIDENT_LIVE_ELSEWHERE, which
 passes when the departure arrives. Everything else of its is CHANGE_OF_ANOTHER_MUNICIPALITY.
 
-Two municipalities' streams are in order each, not between them, so a former municipality's changes may arrive after the
+Municipalities' streams are in order each, not between them, so a former municipality's changes may arrive after the
 entry that followed them. They are told by the times at which the entries were processed, are kept as history, and touch
-neither state nor attributes. The former municipality is remembered until its report of the departure arrives. So a
-municipality that lies can add lines, under its own signature, to another's resident's history, and change nothing else.
+neither state nor attributes. The former stay is remembered, by the municipality and the code that it knows, until its
+report of the departure arrives; a municipality may have had the resident several times. So a municipality that lies can
+add lines, under its own signature, to another's resident's history, and change nothing else.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from services.confirmation.rules.record import (
     State,
     differing_items,
     held_of,
+    stay_of,
 )
 from services.vocabulary.change import ChangeKind, ChangeReason, effect_of
 
@@ -115,10 +117,12 @@ def apply(found: Found, change: ReportedChange, sender: str, now: datetime) -> S
         if not _begins(change.reason):
             raise RecordUnknown("report the entry of this resident first")
         return _first_entry(change)
+    if _stay(change) in record.open_elsewhere:
+        return _late_change(record, change)
     if record.municipality_code != sender:
         return _from_elsewhere(record, change, renamed=found.renamed)
     if found.renamed:
-        raise ResidentCodeChanged("report the change with the resident's present code")
+        return _under_a_former_code(record, change)
     return _changed(record, change, next_state(record.state, change.reason))
 
 
@@ -182,14 +186,10 @@ def _changed(record: Record, change: ReportedChange, state: State) -> Settled:
 
 def _from_elsewhere(record: Record, change: ReportedChange, *, renamed: bool) -> Settled:
     """Decides on a change by a municipality that does not have the resident."""
-    sender = change.municipality.digits
-    was_there = sender in record.open_elsewhere
     if effect_of(change.reason).kind is not ChangeKind.ENTRY:
-        return _late_change(record, change) if was_there else _refuse_foreign()
-    if was_there:
-        raise ResidentAlreadyRegistered("the resident has a record: report what changed in it")
+        return _refuse_foreign()
     if _came_before(change, record):
-        return _late(record, change, record.open_elsewhere | {sender})
+        return _late(record, change, record.open_elsewhere | {_stay(change)})
     if renamed:
         raise ResidentCodeTaken("the code was given up and is never given again: enter the resident with theirs")
     if record.state is State.LIVE:
@@ -199,13 +199,27 @@ def _from_elsewhere(record: Record, change: ReportedChange, *, renamed: bool) ->
     return _changed(record, change, next_state(record.state, change.reason))
 
 
+def _under_a_former_code(record: Record, change: ReportedChange) -> Settled:
+    """Decides on a change by the municipality that has the resident, under a code from before: of a former stay there.
+
+    Its entry waited for another municipality while the stream went on to the present stay.
+    """
+    if not _came_before(change, record):
+        raise ResidentCodeChanged("report the change with the resident's present code")
+    if effect_of(change.reason).kind is not ChangeKind.ENTRY:
+        raise RecordUnknown("report the entry of this resident first")
+    return _late(record, change, record.open_elsewhere | {_stay(change)})
+
+
 def _late_change(record: Record, change: ReportedChange) -> Settled:
     """Keeps what a former municipality reports of the time before the present entry."""
+    kind = effect_of(change.reason).kind
+    if kind is ChangeKind.ENTRY:
+        raise ResidentAlreadyRegistered("the resident has a record: report what changed in it")
     if change.reason is ChangeReason.DEATH:
         # Registered elsewhere after their death: one of the two is in error, and people must find out which.
         raise ResidentLiveElsewhere("clear up with the municipality that has the resident now which of you is in error")
-    closes = effect_of(change.reason).kind is ChangeKind.REMOVAL
-    gone = frozenset({change.municipality.digits}) if closes else frozenset()
+    gone = frozenset({_stay(change)}) if kind is ChangeKind.REMOVAL else frozenset()
     return _late(record, change, record.open_elsewhere - gone)
 
 
@@ -243,10 +257,11 @@ def _change_code(found: Found, change: ReportedChange) -> Settled:
 
 
 def _joined(record: Record, taker: Record, change: ReportedChange, rows: tuple[ChangeRow, ...]) -> Settled:
-    """Joins a record to the one by which the resident, with the new code, was entered elsewhere in the meantime."""
-    if taker.municipality_code == record.municipality_code or not _came_before(change, taker):
+    """Joins a record to the one by which the resident, with the new code, was entered later, at whichever place."""
+    if not _came_before(change, taker):
         raise ResidentCodeTaken("change to another code: this one is, or was, a resident's")
-    open_elsewhere = taker.open_elsewhere | record.open_elsewhere | {record.municipality_code}
+    stay = stay_of(record.municipality_code, change.resident_code.digits)
+    open_elsewhere = taker.open_elsewhere | record.open_elsewhere | {stay}
     return Settled(
         replace(taker, open_elsewhere=open_elsewhere),
         rows,
@@ -263,6 +278,10 @@ def _came_before(change: ReportedChange, record: Record) -> bool:
     municipalities' clocks; a clock that is ahead is refused with PROCESS_TIME_IN_FUTURE.
     """
     return change.processed_at < record.entered_at
+
+
+def _stay(change: ReportedChange) -> str:
+    return stay_of(change.municipality.digits, change.about)
 
 
 def _refuse_foreign() -> Settled:

@@ -71,7 +71,7 @@ class Record:
     last_event_date: str
     """ISO form; the month or day may be unknown."""
     open_elsewhere: frozenset[str] = frozenset()
-    """Municipalities that had the resident before, and whose report of the departure is still under way."""
+    """Stays, as `stay_of` names them, that ended before, and of which the report of the departure is under way."""
 
     def __repr__(self) -> str:
         return f"Record(***, {self.state})"
@@ -100,6 +100,11 @@ class ReportedChange:
 
     def __repr__(self) -> str:
         return f"ReportedChange({self.municipality}, {self.reason})"
+
+
+def stay_of(municipality: str, code: str) -> str:
+    """Names a former stay of a resident: the municipality, and the code that the resident has in its register."""
+    return f"{municipality}/{code}"
 
 
 def held_of(attributes: FourAttributes) -> Held:

@@ -11,7 +11,7 @@ import pytest
 from services.confirmation.refusals import ChangeRefused
 from services.confirmation.rules import apply as rules
 from services.confirmation.rules.apply import Found, apply
-from services.confirmation.rules.record import FormerPair, ReportedChange, State
+from services.confirmation.rules.record import FormerPair, ReportedChange, State, stay_of
 from services.vocabulary.change import ChangeKind, ChangeReason, effect_of
 from tests.unit.confirmation.makers import CHIYODA, HACHIOJI, NOW, YOKOHAMA, attributes, change, code, record
 
@@ -151,7 +151,7 @@ def test_the_code_before_a_requested_change_must_be_named() -> None:
 
 
 def test_a_late_move_out_of_who_lives_elsewhere_is_kept_as_history_only() -> None:
-    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({CHIYODA}))
+    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({stay_of(CHIYODA, code())}))
 
     settled = apply(Found(held), change(ChangeReason.MOVE_OUT, minutes=10), CHIYODA, NOW)
 
@@ -164,17 +164,17 @@ def test_a_late_entry_is_history_and_remembers_the_municipality() -> None:
 
     settled = apply(Found(held), change(ChangeReason.BIRTH, minutes=10), CHIYODA, NOW)
 
-    assert settled.record == replace(held, open_elsewhere=frozenset({CHIYODA}))
+    assert settled.record == replace(held, open_elsewhere=frozenset({stay_of(CHIYODA, code())}))
 
 
 def test_a_late_death_of_who_lives_elsewhere_is_left_to_people() -> None:
-    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({CHIYODA}))
+    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({stay_of(CHIYODA, code())}))
 
     assert outcome(Found(held), ChangeReason.DEATH) == "RESIDENT_LIVE_ELSEWHERE"
 
 
 def test_a_third_municipality_cannot_speak_of_a_late_tenure() -> None:
-    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({CHIYODA}))
+    held = record(municipality=HACHIOJI, entered=20, open_elsewhere=frozenset({stay_of(CHIYODA, code())}))
 
     assert outcome(Found(held), ChangeReason.MOVE_OUT, YOKOHAMA) == "CHANGE_OF_ANOTHER_MUNICIPALITY"
 
