@@ -126,14 +126,22 @@ def main(arguments: list[str]) -> int:
     try:
         if len(ports) == readers and _wait(process, ports):
             control.send(b"isolated" if isolated else b"shared")
-            serve(control, ports)
+        else:
+            control.send(b"failed")
+        serve(control, ports)
         return 0
     finally:
-        process.terminate()
-        try:
-            process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        _end(process)
+        # The parent does this too, unless it was killed; it has read the log by now.
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 if __name__ == "__main__":

@@ -293,7 +293,7 @@ import os
 from services.card.virtual.pcscd import PrivatePcscd
 service = PrivatePcscd()
 service.start()
-print(service.process_id, flush=True)
+print(service.process_id, service.socket_path.parent, flush=True)
 os._exit(9)
 """
 
@@ -309,8 +309,10 @@ def test_the_service_ends_with_the_process_that_started_it(pcscd: PrivatePcscd) 
         check=False,
     )
 
+    process, directory = done.stdout.split()
     assert done.returncode == 9
-    _wait_until_gone(int(done.stdout))
+    _wait_until_gone(int(process))
+    assert not Path(directory).exists()
 
 
 def _wait_until_gone(process: int) -> None:
