@@ -162,11 +162,8 @@ class Story:
 
 def interleaved(changes: Sequence[ReportedChange], turns: Sequence[str]) -> list[ReportedChange]:
     streams = {name: [one for one in changes if one.municipality.digits == name] for name in PLACES}
-    order = []
-    for turn in [*turns, *(place for place in PLACES for _ in changes)]:
-        if streams[turn]:
-            order.append(streams[turn].pop(0))
-    return order
+    rest = (place for place in PLACES for _ in changes)
+    return [streams[turn].pop(0) for turn in (*turns, *rest) if streams[turn]]
 
 
 @settings(max_examples=500)
