@@ -79,7 +79,7 @@ COMMENTS = {
         "entered_at": "When that municipality processed the entry.",
         "last_reason": "Change information: reason of the last change.",
         "last_event_date": "Change information: day of the last change, ISO form.",
-        "open_elsewhere": "Municipalities that had the resident before and whose report of the departure is under way.",
+        "open_elsewhere": "Former stays, municipality/resident code, whose departure is under way.",
         "position": "Position of the last line that this node added to the change history of the resident.",
     },
     "identity_former": {
