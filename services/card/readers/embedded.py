@@ -76,7 +76,7 @@ class _SlotLink:
             self._require_card()
             raw = self._card.transmit(command.encode())
             self._require_card()
-        if not raw:
+        if len(raw) < 2:
             raise CardMute("take the card out and insert it again", reader=self._slot.name)
         return Response.parse(raw)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.card import tlv
 from services.card.apdu import SHORT_LE, Channel, Command, Response, StatusWord, tries_left
-from services.card.refusals import AccessMissing, ApplicationLeft, PinMalformed
+from services.card.refusals import AccessMissing, ApplicationLeft, ContentRefused, PinMalformed
 from services.card.terminal.secret import Pin
 from services.card.terminal.status import GIVING_A_PIN, Refusals, succeed
 from services.card.terminal.transport import SecureChannel
@@ -139,6 +139,8 @@ class Application:
     def pin_history(self) -> tuple[PinHistory, ...]:
         """Reads what became of the application's PINs, in the session of who may set them."""
         raw = self.call(Command(0x80, 0xCA, 0x9F, 0x17, le=SHORT_LE))
+        if len(raw) % 8:
+            raise ContentRefused("use a card of the specification: its history of PINs is malformed")
         rows = [raw[at : at + 8] for at in range(0, len(raw), 8)]
         return tuple(PinHistory(_number(row[:2]), row[2], row[3], _number(row[4:6]), _number(row[6:8])) for row in rows)
 

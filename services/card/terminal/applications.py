@@ -145,7 +145,10 @@ class Jpki(Application):
     def _public_key(self, key: JpkiKey, p1: int) -> rsa.RSAPublicKey:
         self.select_file(key.key_file)
         modulus, exponent = _public(self.call(Command(0x00, 0x47, p1, 0x00, le=SHORT_LE)), 0x81, 0x82)
-        return rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big")).public_key()
+        try:
+            return rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big")).public_key()
+        except ValueError:
+            raise ContentRefused("withdraw the card: its key is no RSA key") from None
 
 
 class Operator(Application):
