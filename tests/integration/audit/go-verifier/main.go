@@ -1,9 +1,10 @@
 // Command go-verifier checks a node's published audit log with golang.org/x/mod/sumdb, which shares no code with it.
 //
-//	go-verifier [-old CHECKPOINT] DIRECTORY VKEY
+//	go-verifier [-old CHECKPOINT] [-quorum N -witness VKEY ...] DIRECTORY VKEY
 //
 // It opens the signed checkpoint, proves every entry to be included in it, and, given an older checkpoint, that the
-// newer tree continues the older. It prints one line and exits 0, or exits 1 and says what is wrong.
+// newer tree continues the older. Given witnesses, so many of them must have cosigned (cosignature/v1). It prints one
+// line and exits 0, or exits 1 and says what is wrong.
 package main
 
 import (
@@ -71,9 +72,24 @@ func open(file, vkey string) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, err
 	}
-	opened, err := note.Open(message, note.VerifierList(verifier))
+	known := []note.Verifier{verifier}
+	for _, witness := range witnesses {
+		known = append(known, witness)
+	}
+	opened, err := note.Open(message, note.VerifierList(known...))
 	if err != nil {
 		return tlog.Tree{}, err
+	}
+	signed, cosigned := false, 0
+	for _, signature := range opened.Sigs {
+		if signature.Name == verifier.Name() && signature.Hash == verifier.KeyHash() {
+			signed = true
+		} else {
+			cosigned++
+		}
+	}
+	if !signed || cosigned < quorum {
+		return tlog.Tree{}, fmt.Errorf("%s: signed by the log: %v, cosigned by %d of %d", file, signed, cosigned, quorum)
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[0] != verifier.Name() {
@@ -136,10 +152,12 @@ func checkEntries(d directory, tree tlog.Tree, reader tlog.HashReader) error {
 }
 
 func run() error {
+	flag.Var(&witnesses, "witness", "a witness's cosignature/v1 key; may be repeated")
+	flag.IntVar(&quorum, "quorum", 0, "how many of the witnesses must have cosigned")
 	old := flag.String("old", "", "an older signed checkpoint of the same log")
 	flag.Parse()
 	if flag.NArg() != 2 {
-		return errors.New("usage: go-verifier [-old CHECKPOINT] DIRECTORY VKEY")
+		return errors.New("usage: go-verifier [-old CHECKPOINT] [-quorum N -witness VKEY ...] DIRECTORY VKEY")
 	}
 	d, vkey := directory(flag.Arg(0)), flag.Arg(1)
 	tree, err := open(filepath.Join(string(d), "checkpoint"), vkey)
