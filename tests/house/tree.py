@@ -28,5 +28,6 @@ def packages() -> set[str]:
         "common",
         "confirmation",
         "exchange",
+        "witness",
         *(path.parent.name for path in committed("services/*/app.py")),
     }

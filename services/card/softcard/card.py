@@ -82,7 +82,7 @@ class SoftCard:
         except MemoryFault:
             response = self._without_effect(StatusWord.MEMORY_FAILURE)
         except Exception as error:  # a card answers whatever happens in it; the type alone holds nothing personal
-            _log.error("card.fault", extra={"fault": type(error).__name__})
+            _log.error("card.fault", extra={"error": type(error).__name__})
             response = self._without_effect(StatusWord.NO_DIAGNOSIS)
         return response.encode()
 
