@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
+from services.confirmation.rules.admission import JAPAN
 from services.confirmation.rules.ledger import Ledger, Rename
 from services.confirmation.rules.matching import Candidate
-from services.confirmation.rules.record import Held, Record, State
+from services.confirmation.rules.record import Held, Record, State, standing_on
+from services.foundation.clock import Clock, SystemClock
 from services.foundation.db.engine import Lane
 from services.vocabulary.attributes import FourAttributes
 from services.vocabulary.change import ChangeReason
@@ -126,7 +129,7 @@ class HistoryLine(NamedTuple):
 
 
 class LookUps(Protocol):
-    """Finds records; several questions at a time."""
+    """Finds records as they stand today, Japan's; several questions at a time."""
 
     async def by_codes(self, codes: Collection[str]) -> ByCodes:
         """Finds the records of these codes."""
@@ -156,15 +159,17 @@ class Changes(Protocol):
 class PostgresLookUps:
     """Look-ups through one held connection and its prepared statements."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, clock: Clock | None = None) -> None:
         self._lane = lane
+        self._clock = clock or SystemClock()
 
     async def by_codes(self, codes: Collection[str]) -> ByCodes:
         """Finds the records of these codes."""
         # Sorted keys walk the index in order: 1.5 times as many a second.
         keys = sorted(set(codes))
         rows = await self._fetch(_BY_CODES, keys)
-        records = {row[0]: _record(row) for row in rows}
+        today = self._today()
+        records = {row[0]: standing_on(_record(row), today) for row in rows}
         unknown = [key for key in keys if key not in records]
         given_up = await self._fetch(_GIVEN_UP, unknown) if unknown else []
         return ByCodes(records, frozenset(row[0] for row in given_up))
@@ -179,13 +184,18 @@ class PostgresLookUps:
             [one.address.folded for one in asked],
         )
         candidates: list[list[Candidate]] = [[] for _ in asked]
+        today = self._today()
         for row in rows:
-            candidates[row[0] - 1].append(Candidate(_record(row, 2), formerly=row[1]))
+            record = standing_on(_record(row, 2), today)
+            candidates[row[0] - 1].append(Candidate(record, formerly=row[1]))
         return candidates
 
     async def changes(self, codes: Collection[str], since: int, limit: int) -> list[HistoryLine]:
         """Lists at most `limit` lines of these codes' histories after the position `since`, in order."""
         return [HistoryLine(*row) for row in await self._fetch(_CHANGES, sorted(set(codes)), since, limit)]
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(JAPAN).date()
 
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         statement = await self._lane.prepared(sql)

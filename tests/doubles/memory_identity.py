@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from services.confirmation.rules.admission import JAPAN
 from services.confirmation.rules.ledger import Ledger
 from services.confirmation.rules.matching import Candidate
-from services.confirmation.rules.record import FormerPair, Record
+from services.confirmation.rules.record import FormerPair, Record, standing_on
 from services.confirmation.store import CANDIDATES_LIMIT, ByCodes, HistoryLine
+from services.foundation.clock import Clock
 from services.vocabulary.attributes import FourAttributes
 
 
 class MemoryIdentity:
     """Both of the store's protocols over dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._records: dict[str, Record] = {}
         self._aliases: dict[str, str] = {}
         self._formers: dict[str, set[FormerPair]] = {}
@@ -34,7 +37,7 @@ class MemoryIdentity:
             self._lines.append(line)
 
     async def by_codes(self, codes: Collection[str]) -> ByCodes:
-        records = {code: self._records[code] for code in codes if code in self._records}
+        records = {code: self._standing(self._records[code]) for code in codes if code in self._records}
         return ByCodes(records, frozenset(set(codes) & set(self._aliases)))
 
     async def by_attributes(self, asked: Sequence[FourAttributes]) -> list[list[Candidate]]:
@@ -50,5 +53,8 @@ class MemoryIdentity:
             if (record.held.birth_date, record.held.sex) == (asked.birth_date.iso(), int(asked.sex)):
                 formerly = pair in self._formers.get(code, ())
                 if formerly or record.held.name_folded == asked.name.folded:
-                    found.append(Candidate(record, formerly))
+                    found.append(Candidate(self._standing(record), formerly))
         return found
+
+    def _standing(self, record: Record) -> Record:
+        return standing_on(record, self._clock.now().astimezone(JAPAN).date())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ class State(StrEnum):
     """Died."""
     REMOVED = "REMOVED"
     """Removed by office, or the entry was cancelled."""
+
+
+_PLANNED = frozenset({State.MOVED_OUT, State.MOVED_ABROAD})
 
 
 class Held(NamedTuple):
@@ -100,6 +103,17 @@ class ReportedChange:
 
     def __repr__(self) -> str:
         return f"ReportedChange({self.municipality}, {self.reason})"
+
+
+def standing_on(record: Record, day: date) -> Record:
+    """Returns the record as it stands on `day`, Japan's: whose move-out is planned for a later day lives there still.
+
+    A municipality reports a move-out before its day (Act, art. 24), so that the destination may enter the person, who
+    is the former one's resident until the day comes. What is applied next goes by the state that was reported.
+    """
+    if record.state is State.LIVE or record.state not in _PLANNED or record.last_event_date <= day.isoformat():
+        return record
+    return replace(record, state=State.LIVE)
 
 
 def stay_of(municipality: str, code: str) -> str:

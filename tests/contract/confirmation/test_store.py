@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from services.vocabulary.attributes import FourAttributes
 from services.vocabulary.change import ChangeReason
 from tests.databases import DatabaseUrls, MakeDatabase
 from tests.doubles.memory_identity import MemoryIdentity
+from tests.streams import FixedClock
 from tests.unit.confirmation.makers import CHIYODA, HACHIOJI, NOW, attributes, change, code
 
 Apply = Callable[[Sequence[ReportedChange]], Awaitable[Ledger]]
@@ -25,9 +27,10 @@ Apply = Callable[[Sequence[ReportedChange]], Awaitable[Ledger]]
 class Store:
     """Look-ups, and a way to apply changes in one transaction, of either kind of store."""
 
-    def __init__(self, find: LookUps, apply: Apply) -> None:
+    def __init__(self, find: LookUps, apply: Apply, clock: FixedClock) -> None:
         self.find = find
         self.apply = apply
+        self.clock = clock
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,8 @@ async def connection(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 
 
 def in_memory() -> Store:
-    memory = MemoryIdentity()
+    clock = FixedClock(NOW)
+    memory = MemoryIdentity(clock)
 
     async def apply(changes: Sequence[ReportedChange]) -> Ledger:
         ledger = await memory.load(codes_of(changes))
@@ -59,7 +63,7 @@ def in_memory() -> Store:
         await memory.write(ledger)
         return ledger
 
-    return Store(memory, apply)
+    return Store(memory, apply, clock)
 
 
 def in_postgres(connection: asyncpg.Connection) -> Store:
@@ -72,7 +76,8 @@ def in_postgres(connection: asyncpg.Connection) -> Store:
             await store.write(ledger)
         return ledger
 
-    return Store(PostgresLookUps(Lane(connection)), apply)
+    clock = FixedClock(NOW)
+    return Store(PostgresLookUps(Lane(connection), clock), apply, clock)
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -124,6 +129,46 @@ async def test_a_late_entry_is_remembered(store: Store) -> None:
     await store.apply([change(ChangeReason.MOVE_OUT, CHIYODA, minutes=2)])
 
     assert (await store.find.by_codes([code()])).records[code()].open_elsewhere == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [(ChangeReason.MOVE_OUT, State.MOVED_OUT), (ChangeReason.MOVE_OUT_ABROAD, State.MOVED_ABROAD)],
+)
+async def test_who_plans_to_move_out_is_live_until_the_day_comes_in_japan(
+    store: Store, reason: ChangeReason, left: State
+) -> None:
+    await store.apply([entry(), change(reason, minutes=1, event_date="2026-12-01")])
+    seen = []
+    for hour in (14, 15):
+        store.clock.time = datetime(2026, 11, 30, hour, 59, tzinfo=UTC)
+        (((candidate,),), by_code) = (
+            await store.find.by_attributes([attributes()]),
+            (await store.find.by_codes([code()])).records[code()],
+        )
+        assert candidate.record == by_code
+        seen.append(by_code.state)
+
+    assert seen == [State.LIVE, left]
+
+
+async def test_a_move_in_before_the_planned_day_is_not_undone_when_the_day_comes(store: Store) -> None:
+    await store.apply([entry(), change(ChangeReason.MOVE_OUT, minutes=1, event_date="2026-12-01")])
+    await store.apply([entry(municipality=HACHIOJI, minutes=2, held=ELSEWHERE)])
+
+    store.clock.time = datetime(2026, 12, 2, tzinfo=UTC)
+
+    found = (await store.find.by_codes([code()])).records[code()]
+    assert (found.state, found.municipality_code) == (State.LIVE, HACHIOJI)
+
+
+async def test_a_planned_move_out_that_is_cancelled_leaves_the_resident_live(store: Store) -> None:
+    await store.apply([entry(), change(ChangeReason.MOVE_OUT, minutes=1, event_date="2026-12-01")])
+    await store.apply([change(ChangeReason.EVENT_CANCELLED_RESTORING, minutes=2)])
+
+    store.clock.time = datetime(2026, 12, 2, tzinfo=UTC)
+
+    assert (await store.find.by_codes([code()])).records[code()].state is State.LIVE
 
 
 async def test_a_code_given_up_finds_no_record_and_is_known(store: Store) -> None:
