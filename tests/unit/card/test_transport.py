@@ -224,7 +224,7 @@ def test_a_fault_inside_is_answered_and_logged_without_its_text(
         answer = card.transmit(bytes.fromhex("80500000080102030405060708"))
 
     assert answer.hex() == "6f00"
-    assert [(record.getMessage(), record.fault) for record in caplog.records] == [("card.fault", "RuntimeError")]  # type: ignore[attr-defined]
+    assert [(record.getMessage(), record.error) for record in caplog.records] == [("card.fault", "RuntimeError")]  # type: ignore[attr-defined]
     assert "1234" not in caplog.text
 
 
