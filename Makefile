@@ -10,6 +10,7 @@ PY := .venv/bin/python
 BIN := .venv/bin
 CODE := $(wildcard services relying deploy tools tests)
 RESIDENTS ?= 400
+FUZZ_SECONDS ?= 60
 TOPOLOGY ?= deploy/topology.toml
 # Any Python from 3.11 on will do; PYTHON=... chooses one.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -28,7 +29,7 @@ UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
 LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 
 .PHONY: help setup proto demo up down status test unit contract integration e2e house fmt fmt-check lint types arch \
-	docs docs-check breaking check bench drill-tamper lock clean
+	docs docs-check breaking check bench card fuzz drill-tamper lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9 -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -80,8 +81,19 @@ down: ## stop it
 status: setup ## show processes, health, lag of each edge, audit logs
 	@$(LOCAL) status
 
-bench: setup ## measure look-ups, propagation, bulk confirmation; write JSON
+bench: setup ## measure look-ups, propagation, bulk confirmation, cards, beside floors; write JSON
 	@$(PY) -m tools.bench
+	@$(PY) -m tools.bench.card
+
+card: setup ## make, insert, show software cards: make card ARGS="make --help"
+	@$(PY) -m services.card.tool $(or $(ARGS),--help)
+
+fuzz: setup ## feed the software card bad input, coverage-guided: make fuzz FUZZ_SECONDS=60
+	@test -x var/fuzz/bin/python || { $(UV) venv --quiet --python "$(PYTHON)" var/fuzz && \
+		$(UV) pip install --quiet --python var/fuzz/bin/python --require-hashes --requirements requirements.lock && \
+		$(UV) pip install --quiet --python var/fuzz/bin/python 'atheris>=3.0'; }
+	@mkdir -p build/fuzz
+	@PYTHONPATH=.:gen var/fuzz/bin/python -m tests.fuzz.fuzz_card -max_total_time=$(FUZZ_SECONDS) build/fuzz
 
 drill-tamper: setup ## tamper with a real audit log 1,200 times; everything must be found
 	@$(PY) -m tools.drill_tamper --json build/drill-tamper.json
