@@ -21,6 +21,7 @@ from services.card.softcard.card import SoftCard
 from services.card.softcard.image import ImageFile
 from services.card.softcard.memory import MemoryFault
 from services.card.softcard.production import Production, produce
+from services.foundation.clock import Clock, SystemClock
 
 _SECRET_BYTES = 32
 _LOOK_SECONDS = 0.2
@@ -33,7 +34,8 @@ _log = logging.getLogger(__name__)
 class Shelf:
     """The cards and slots in one private directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._cards = directory / "cards"
         self._slots = directory / "slots"
         self._secret = directory / "images.key"
@@ -61,7 +63,7 @@ class Shelf:
         if path.exists():
             raise CardPresent("give the card another number", card=name)
         with ImageFile(path, self._key()) as image:
-            produce(image, Production(number, keys))
+            produce(image, Production(number, keys, made_at=self._clock.now()))
         return name
 
     def insert(self, slot: int, number: str) -> None:
