@@ -28,6 +28,7 @@ BESIDE = {
         "/juki.exchange.v1.ExchangeService/Deliver",
         "A reported change was applied to a resident's record: one entry a change.",
     ),
+    "ERASE_SALTS": ("", "Salts of entries were erased by law: one entry a decision, which counts them."),
     "RECEIVE_ENVELOPES": (
         "/juki.exchange.v1.ExchangeService/Deliver",
         "Envelopes of a lower tier's stream were received: one entry a call, which counts them.",
