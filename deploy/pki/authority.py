@@ -141,15 +141,16 @@ class Pki:
             self.rotate(name)
         return due
 
-    def revoke(self, name: str, reason: str = "unspecified") -> tuple[str, ...]:
-        """Revokes a node's TLS certificates that have not ended; returns their serials.
+    def revoke(self, name: str, reason: str = "unspecified", *, signing: bool = False) -> tuple[str, ...]:
+        """Revokes a node's TLS certificates that have not ended, with `signing` those of its signing key too.
 
-        Refuses PKI_NODE_UNISSUED and PKI_REASON_UNKNOWN.
+        Returns their serials. Refuses PKI_NODE_UNISSUED and PKI_REASON_UNKNOWN.
         """
         node, authority = self._vouched(name)
         given = parse_reason(reason)
+        kinds = ("tls", "signing") if signing else ("tls",)
         with self._locked() as now:
-            return authority.revoke(node, given, now)
+            return authority.revoke(node, given, now, kinds)
 
     def suspend(self, name: str) -> bool:
         """Names a node in the list of those that every node refuses; tells whether it was not there."""
@@ -199,7 +200,7 @@ class Pki:
     def _complete_server(self, node: NodeId, authority: Authority, keys: KeyDirectory, now: datetime) -> None:
         public = keys.signing_key().public_key()
         held = keys.signing_certificate()
-        if held is None or self._is_due(held, self.settings.recertify):
+        if held is None or (self._is_due(held, self.settings.recertify) and not _is_revoked(held, authority)):
             leaf = authority.sign(node, "signing", profiles.signing(self.settings, node), public, now)
             keys.install_signing(leaf, authority.certificate())
         keys.ensure_salt_key()

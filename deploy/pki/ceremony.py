@@ -74,8 +74,8 @@ def rotate(pki: Pki, options: argparse.Namespace, out: Console) -> None:
 
 
 def revoke(pki: Pki, options: argparse.Namespace, out: Console) -> None:
-    """Revokes the TLS certificates of a node that have not ended."""
-    serials = pki.revoke(options.node, options.reason)
+    """Revokes the TLS certificates of a node that have not ended, and its signing certificate where told."""
+    serials = pki.revoke(options.node, options.reason, signing=options.signing)
     out.print(f"[yellow]revoked[/] {options.node}: {', '.join(serials) or 'every certificate had ended already'}")
 
 
@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     revocation = _add(acts, revoke)
     revocation.add_argument("node", metavar="tier/code")
     revocation.add_argument("--reason", required=True, choices=sorted(REASONS))
+    revocation.add_argument("--signing", action="store_true", help="the signing certificate too")
     _add(acts, crl)
     _add(acts, suspend).add_argument("nodes", nargs="+", metavar="tier/code")
     _add(acts, unsuspend).add_argument("nodes", nargs="+", metavar="tier/code")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -156,13 +157,13 @@ class Authority:
         """Reads what the authority has revoked."""
         return load_revocations(self._revocations_path)
 
-    def revoke(self, node: NodeId, reason: str, now: datetime) -> tuple[str, ...]:
-        """Revokes every TLS certificate of a node that has not ended and publishes the list; returns their serials.
+    def revoke(self, node: NodeId, reason: str, now: datetime, kinds: Collection[str] = ("tls",)) -> tuple[str, ...]:
+        """Revokes every certificate of these kinds that has not ended and publishes the list; returns their serials.
 
         A certificate replaced by rotation is good until it ends, so revoking the present one alone would leave a door
         open. Refuses PKI_NODE_UNISSUED.
         """
-        issued = [entry for entry in self._register.entries() if entry.node == node.name and entry.kind == "tls"]
+        issued = [entry for entry in self._register.entries() if entry.node == node.name and entry.kind in kinds]
         if not issued:
             raise NodeUnissued("name a node that was issued a certificate here", node=node.name)
         serials = tuple(entry.serial for entry in issued if entry.is_live(now))

@@ -135,6 +135,28 @@ def test_revocation_covers_every_certificate_still_good(pki: Pki, clock: Movable
     assert ended not in revoked
 
 
+def test_the_signing_certificate_is_revoked_only_when_told(pki: Pki) -> None:
+    pki.issue("prefecture/13")
+    held = {one.kind: one.serial for one in pki.held()}
+
+    assert pki.revoke("prefecture/13", "keyCompromise") == (held["tls"],)
+    assert set(pki.revoke("prefecture/13", "keyCompromise", signing=True)) == {held["tls"], held["signing"]}
+
+    assert published(pki)[1] == {held["tls"], held["signing"]}
+    assert {one.kind: one.revoked for one in pki.held()} == {"tls": True, "signing": True}
+
+
+def test_a_revoked_signing_key_is_not_certified_again(pki: Pki, clock: MovableClock) -> None:
+    pki.issue("prefecture/13")
+    pki.revoke("prefecture/13", "keyCompromise", signing=True)
+    (serial,) = [one.serial for one in pki.held() if one.kind == "signing"]
+    clock.advance(days=(next(one.ends_at for one in pki.held() if one.kind == "signing") - clock.now()).days - 1)
+
+    pki.issue("prefecture/13")
+
+    assert [one.serial for one in pki.held() if one.kind == "signing"] == [serial]
+
+
 def test_revoking_twice_publishes_once(pki: Pki) -> None:
     pki.issue("prefecture/13")
     first = pki.revoke("prefecture/13")
