@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from services.card.apdu import Channel
 from services.card.desk import CardDesk
@@ -13,6 +14,7 @@ from services.card.rules.issuing import Life
 from services.card.sessions import OpenCard, Sessions
 from services.card.store.unit import Store
 from services.card.terminal.scp11 import TerminalAccess
+from services.foundation.refusals import Refusal
 from services.foundation.rpc.call import Call
 
 
@@ -70,9 +72,14 @@ class Opening:
         if not recalled:
             return
         if desk.life in (Life.ACTIVE, Life.PERSONALISED):
-            # A personalised card cannot be locked, nobody has its PIN: it is ended.
-            target = Life.LOCKED if desk.life is Life.ACTIVE else Life.TERMINATED
-            await connection.run(lambda _channel: desk.move(target))
-            async with self._store.begin() as unit:
-                await unit.cards.change(number, desk.life)
+            # Whatever keeps it from being locked now, it is refused.
+            with suppress(Refusal):
+                await self._lock(connection, desk, number)
         raise CardRecalled("keep the card, and issue another")
+
+    async def _lock(self, connection: ReaderSession, desk: CardDesk, number: str) -> None:
+        # A card that was never handed over has no PIN and cannot be locked: it is ended.
+        target = Life.LOCKED if desk.life is Life.ACTIVE else Life.TERMINATED
+        await connection.run(lambda _channel: desk.move(target))
+        async with self._store.begin() as unit:
+            await unit.cards.change(number, desk.life)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from juki.card.v1 import card_service_pb2 as card_pb
 from juki.card.v1 import issuing_service_pb2 as issuing_pb
 from juki.card.v1 import reader_service_pb2 as reader_pb
 from services.card.issuer import TokenIssuer
+from services.card.softcard.card import SoftCard
+from tests.cards import QuickChip
 from tests.databases import DatabaseUrls
+from tests.doubles.card_storage import MemoryStorage
 from tests.integration.card.conftest import (
     CITY,
     READER,
@@ -28,6 +32,7 @@ from tests.integration.card.conftest import (
 )
 from tests.tokens import SoftToken
 
+_PERFORM_SECURITY_OPERATION, _SHORT = 0x2A, 40
 _STRANGERS = ["counter/131016-2", "counter/131041-1", "municipal/131041", "prefecture/13", "relying/pension"]
 
 
@@ -53,6 +58,56 @@ async def test_the_session_ends_when_the_card_is_taken_out(node: Running, desk: 
     unproved = await reason_of(desk.cards.ReadCardData(card_pb.ReadCardDataRequest(session=again), timeout=SECONDS))
 
     assert (gone, still_gone, unproved) == ("CARD_SESSION_UNKNOWN", "CARD_SESSION_UNKNOWN", "CARD_ACCESS_MISSING")
+
+
+class PausingCard(SoftCard):
+    """A card that takes its time over signatures."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        super().__init__(storage, QuickChip())
+        self.is_signing, self.may_go_on = threading.Event(), threading.Event()
+
+    def transmit(self, raw: bytes) -> bytes:
+        answer = super().transmit(raw)
+        if raw[1] == _PERFORM_SECURITY_OPERATION and len(raw) > _SHORT:
+            self.is_signing.set()
+            self.may_go_on.wait(SECONDS)
+        return answer
+
+
+async def test_no_signature_leaves_when_the_card_is_pulled_out_while_it_signs(node: Running, desk: Desk) -> None:
+    blank = await node.blank()
+    await desk.issue()
+    session = await desk.open()
+    make = card_pb.GenerateKeyPairRequest(
+        request_id=request_id(), session=session, key=card_pb2.KEY_SIGNATURE, pin_value="ABC123"
+    )
+    await desk.cards.GenerateKeyPair(make, timeout=SECONDS)
+    await desk.close(session)
+    await node.readers.remove(READER)
+    card = PausingCard(blank.storage)
+    card.may_go_on.set()
+    await node.readers.insert(READER, card)
+    session = await desk.open()
+    await desk.verify(session, card_pb2.PIN_SIGNATURE, "ABC123")
+    # The certificate of the terminal came under the same instruction as a signature is asked for.
+    card.is_signing.clear()
+    card.may_go_on.clear()
+    sign = card_pb.SignDigestRequest(
+        request_id=request_id(),
+        session=session,
+        key=card_pb2.KEY_SIGNATURE,
+        hash_algorithm=card_pb.HASH_ALGORITHM_SHA256,
+        digest=bytes(32),
+    )
+
+    signing = asyncio.ensure_future(desk.cards.SignDigest(sign, timeout=SECONDS))
+    await asyncio.to_thread(card.is_signing.wait, SECONDS)
+    await node.readers.remove(READER)
+    card.may_go_on.set()
+
+    assert await reason_of(signing) == "CARD_REMOVED"
+    assert await reason_of(desk.cards.GetCard(_look(session), timeout=SECONDS)) == "CARD_SESSION_UNKNOWN"
 
 
 async def test_the_session_ends_when_nothing_is_asked_of_it(
