@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +21,7 @@ _MODULES = (
     "/usr/local/lib/softhsm/libsofthsm2.so",
     "/opt/homebrew/lib/softhsm/libsofthsm2.so",
 )
-_PIN, _LABEL = "24681357", "juki-issuer"
+_PIN = "24681357"
 
 
 @dataclass(frozen=True)
@@ -28,27 +31,37 @@ class SoftToken:
     settings: TokenSettings
 
 
-def make_token(directory: Path) -> SoftToken:
-    """Initialises a token; skips the test where SoftHSM2, or its Python side, is not installed.
+def make_token() -> SoftToken:
+    """Returns this process's token; skips the test where SoftHSM2, or its Python side, is not installed."""
+    return _tokens()[0]
 
-    The library reads its configuration once in a process, so a process has one directory of tokens.
-    """
+
+def empty_token() -> SoftToken:
+    """Returns a token without keys; skips as `make_token` does."""
+    return _tokens()[1]
+
+
+@functools.cache
+def _tokens() -> tuple[SoftToken, SoftToken]:
+    """Initialises both before the library is loaded, which looks for tokens once in a process."""
     pytest.importorskip("pkcs11", reason="python-pkcs11 (extra `issuing`) is not installed")
     module = next((path for path in _MODULES if Path(path).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
         pytest.skip("SoftHSM2 is not installed (Debian: softhsm2)")
-    if "SOFTHSM2_CONF" not in os.environ:
-        tokens = directory / "tokens"
-        tokens.mkdir()
-        configuration = directory / "softhsm2.conf"
-        configuration.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
-        os.environ["SOFTHSM2_CONF"] = str(configuration)
-    label = f"{_LABEL}-{os.urandom(4).hex()}"
-    subprocess.run(
-        ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", _PIN[::-1], "--pin", _PIN],
-        check=True,
-        capture_output=True,
+    directory = Path(tempfile.mkdtemp(prefix="juki-token-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    (directory / "store").mkdir()
+    configuration = directory / "softhsm2.conf"
+    configuration.write_text(
+        f"directories.tokendir = {directory / 'store'}\nobjectstore.backend = file\nlog.level = ERROR\n", "utf-8"
     )
-    pin = directory / f"{label}.pin"
+    os.environ["SOFTHSM2_CONF"] = str(configuration)
+    pin = directory / "issuer.pin"
     pin.write_text(_PIN, "ascii")
+    return _initialise(module, "juki-issuer", pin), _initialise(module, "empty", pin)
+
+
+def _initialise(module: str, label: str, pin: Path) -> SoftToken:
+    command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", _PIN[::-1], "--pin", _PIN]
+    subprocess.run(command, check=True, capture_output=True)
     return SoftToken(TokenSettings(module, label, pin))

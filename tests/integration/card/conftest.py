@@ -154,8 +154,8 @@ class Running:
 
 
 @pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
-    return make_token(tmp_path_factory.mktemp("token"))
+def token() -> SoftToken:
+    return make_token()
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +198,7 @@ async def running(
             "node": NODE,
             "listen": "127.0.0.1:0",
             "database_url": urls.app,
+            "durable_database": False,
             "keys": pki.issue(NODE),
             "trust": pki.state / "trust",
             "log_directory": directory / "log",

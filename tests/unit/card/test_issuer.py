@@ -21,7 +21,7 @@ from services.card.refusals import CardNotAuthentic, IssuerKeysAbsent
 from services.card.terminal.card_certificate import CardAnchors
 from services.foundation.clock import SystemClock
 from services.foundation.refusals import Refusal
-from tests.tokens import SoftToken, make_token
+from tests.tokens import SoftToken, empty_token, make_token
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 (extra `issuing`) is not installed")
 _PURPOSES = st.sampled_from(Purpose)
@@ -29,8 +29,8 @@ _NUMBER = bytes.fromhex("13101600000000000001")
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
-    return make_token(tmp_path_factory.mktemp("token"))
+def token() -> SoftToken:
+    return make_token()
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +161,9 @@ def test_what_is_lacking_is_said(token: SoftToken, tmp_path: Path, lacking: str)
     assert "00000000" not in str(refused.value)
 
 
-def test_a_token_without_the_keys_says_how_to_make_them(tmp_path: Path) -> None:
-    empty = make_token(tmp_path)
-
+def test_a_token_without_the_keys_says_how_to_make_them() -> None:
     with pytest.raises(IssuerKeysAbsent):
-        TokenIssuer(Token(empty.settings), SystemClock()).card_keys(_NUMBER)
+        TokenIssuer(Token(empty_token().settings), SystemClock()).card_keys(_NUMBER)
 
 
 def _put(session: Any, label: str, value: bytes) -> None:
