@@ -87,8 +87,7 @@ class Scene:
     async def grow(self, pool: asyncpg.Pool[asyncpg.Record], sizes: Sequence[int]) -> None:
         """Appends and publishes up to each of the sizes, witnessed."""
         log = AuditLog(NODE, ORIGIN, Sealer(bytes(32), ORIGIN))
-        witnessing = Witnessing(self.policy, ORIGIN, pool, lambda url: self._witnesses[int(url)], self._clock)
-        publisher = Publisher(pool, self.store, self.keys.log, witnessing=witnessing)
+        publisher = Publisher(pool, self.store, self.keys.log, witnessing=self.witnessing(pool))
         for size in sizes:
             if self.sizes:
                 shutil.copytree(self.store.directory, self.before, dirs_exist_ok=True)
@@ -98,6 +97,10 @@ class Scene:
             await publisher.publish()
             self.sizes.append(size)
         self.entries = [row["body"] for row in await pool.fetch("SELECT body FROM audit_entry ORDER BY seq")]
+
+    def witnessing(self, pool: asyncpg.Pool[asyncpg.Record]) -> Witnessing:
+        """Returns what has the log witnessed by this scene's witnesses."""
+        return Witnessing(self.policy, ORIGIN, pool, lambda url: self._witnesses[int(url)], self._clock)
 
     async def held(self) -> list[str]:
         """Returns the checkpoints that the witnesses hold."""

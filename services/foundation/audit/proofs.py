@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.foundation.audit.merkle import Hash, consistency_proof, inclusion_proof
+from services.foundation.audit.merkle import Hash, consistency_proof, inclusion_proof, root_at
 from services.foundation.audit.tile_store import TileStore
 from services.foundation.audit.tiles import TilePath, read_node
 
@@ -17,6 +17,10 @@ class Proofs:
     def leaf(self, index: int, size: int) -> Hash:
         """Returns the leaf hash of entry `index`."""
         return read_node(size, self._read)(0, index)
+
+    def root(self, size: int) -> Hash:
+        """Returns the root of the tree of `size`."""
+        return root_at(size, read_node(size, self._read))
 
     def inclusion(self, index: int, size: int) -> list[Hash]:
         """Returns the proof that the tree of `size` holds entry `index`; refuses INDEX_OUTSIDE_TREE, TILE_ABSENT."""

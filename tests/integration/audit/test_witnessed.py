@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from juki.audit.v1 import audit_service_pb2 as pb
+from services.foundation.audit import publisher
 from services.foundation.audit.checkpoint import Checkpoint, sign
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.note import Signature, format_vkey
@@ -163,6 +164,18 @@ async def test_without_the_quorum_nothing_new_is_published(scene: Scene) -> None
     assert await scene.publisher.publish() == 10
 
     assert scene.published() == 10
+
+
+async def test_a_log_that_never_comes_to_rest_is_witnessed_on_the_way(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "CHUNK", 3)
+    monkeypatch.setattr(scene.publisher, "_interval", 0.0)
+
+    await scene.grow(10)
+
+    assert scene.of(1).asked == 4
+    assert await scene.pool.fetchval("SELECT array_agg(size ORDER BY size) FROM audit_cosigned") == [3, 6, 9, 10]
 
 
 async def test_a_slow_witness_is_not_waited_for(scene: Scene) -> None:
