@@ -238,6 +238,8 @@ class Gate(grpc.aio.ServerInterceptor):
         """Records a refusal and returns what to tell the caller; a caller who leaves does not stop the recording."""
         facts = {"method": visit.method, "reason": refusal.reason}
         if visit.peer is None:
+            # Whose certificate no longer counts: a name that an authority vouched for, or claimed to.
+            facts |= {key: value for key, value in refusal.facts.items() if key == "peer"}
             _log.warning("call.refused", extra=facts)
             return refusal
         call = visit.call

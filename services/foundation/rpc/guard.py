@@ -101,7 +101,7 @@ def _judge(leaf_pem: bytes, chain_pem: bytes, trust: TrustStore) -> _Judged:
     generation = trust.generation
     issuer = trust.issuer_of(leaf, chain)
     _require_vouching(issuer, identity)
-    _require_unrevoked(leaf, issuer, trust)
+    _require_unrevoked(leaf, issuer, identity, trust)
     if trust.is_suspended(identity):
         raise NodeSuspended("ask the network's operator why the node is suspended", peer=identity.name)
     return _Judged(
@@ -157,12 +157,13 @@ def _require_vouching(issuer: x509.Certificate, identity: NodeId) -> None:
         raise IssuerNotTrusted("present a certificate from the trust domain's own authority", peer=identity.name)
 
 
-def _require_unrevoked(leaf: x509.Certificate, issuer: x509.Certificate, trust: TrustStore) -> None:
+def _require_unrevoked(leaf: x509.Certificate, issuer: x509.Certificate, identity: NodeId, trust: TrustStore) -> None:
     for certificate in (leaf, issuer):
         if trust.is_revoked(certificate.issuer, certificate.serial_number):
-            raise CertificateRevoked("have a new certificate issued", serial=f"{certificate.serial_number:x}")
+            serial = f"{certificate.serial_number:x}"
+            raise CertificateRevoked("have a new certificate issued", peer=identity.name, serial=serial)
     if trust.require_fresh_lists and not trust.is_fresh(leaf.issuer):
-        raise RevocationUnknown("wait until the issuer publishes its next revocation list")
+        raise RevocationUnknown("wait until the issuer publishes its next revocation list", peer=identity.name)
 
 
 def _one(connection: AuthContext, name: str) -> bytes:

@@ -116,6 +116,23 @@ async def test_a_certificate_revoked_on_an_open_channel_is_refused(node: Node) -
         assert await _refused_within(1.0, say) == "CERTIFICATE_REVOKED"
 
 
+@pytest.mark.parametrize("end", ["revoked", "suspended"])
+async def test_the_log_says_whose_certificate_no_longer_counts(
+    node: Node, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = node.network.leaf(CALLER)
+    if end == "revoked":
+        node.network.revoke(DOMAIN, pair.certificate.serial_number)
+    else:
+        node.network.suspend(CALLER_ID)
+
+    async with node.channel(pair) as channel:
+        reason = await _refused_within(2.0, Stub(channel).say)
+
+    (told,) = {(one.reason, one.peer) for one in caplog.records if hasattr(one, "peer") and hasattr(one, "reason")}
+    assert told == (reason, CALLER)
+
+
 async def test_a_forged_or_older_revocation_list_changes_nothing(node: Node) -> None:
     pair, other = node.network.leaf(CALLER), node.network.leaf("municipal/131024")
     node.network.revoke(DOMAIN, pair.certificate.serial_number)
