@@ -26,6 +26,7 @@ from services.foundation.audit.salts import load_sealer
 from services.foundation.audit.service import AuditService
 from services.foundation.audit.tile_store import TileStore
 from services.foundation.clock import Clock, SystemClock
+from services.foundation.db.durability import require_durable
 from services.foundation.db.engine import Database
 from services.foundation.exchange.envelope import EnvelopeSigner
 from services.foundation.exchange.signers import Signers
@@ -124,14 +125,16 @@ class Node:
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT.
 
-        Refuses to start, with STORE_UNREACHABLE, LOG_TAMPERED, LOG_ROLLED_BACK, PORT_TAKEN and those of the keys,
-        before any call is answered. Stops in the order server, background work, waiting audit entries, last
-        checkpoint, connections.
+        Refuses to start, with STORE_UNREACHABLE, DATABASE_NOT_DURABLE, LOG_TAMPERED, LOG_ROLLED_BACK, PORT_TAKEN and
+        those of the keys, before any call is answered. Stops in the order server, background work, waiting audit
+        entries, last checkpoint, connections.
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self.telemetry.stop)
             stack.push_async_callback(self.channels.close)
             stack.push_async_callback(self.database.close)
+            if self.config.durable_database:
+                await require_durable(self.database)
             pool = await self._log_pool()
             stack.push_async_callback(pool.close)
             self._witnessing = self._witnessed_by(pool)

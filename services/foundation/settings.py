@@ -61,7 +61,10 @@ class NodeConfig:
     """Furthest deadline that a call may have."""
 
     database_connections: int = 8
-    """Most connections to the database."""
+    """Most connections that serve transactions; as many again serve look-ups, and four more the audit log."""
+
+    durable_database: bool = True
+    """Whether the node refuses to start on a database that may lose what it has confirmed; off for tests only."""
 
     publish_seconds: float = 1.0
     """Longest time between a durable audit entry and a checkpoint that covers it."""

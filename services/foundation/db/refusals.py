@@ -10,3 +10,10 @@ class RaceLost(Refusal):
 
     kind = Kind.STALE
     reason = "RACE_LOST"
+
+
+class DatabaseNotDurable(Refusal):
+    """The database may lose what it has confirmed: `setting` of its server is off."""
+
+    kind = Kind.WRONG_STATE
+    reason = "DATABASE_NOT_DURABLE"

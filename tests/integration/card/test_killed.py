@@ -70,7 +70,7 @@ def _settings(directory: Path, pki: Pki, urls: DatabaseUrls, token: SoftToken, p
         "pkcs11_pin": token.settings.pin_file,
     }
     file = directory / "node.toml"
-    file.write_text("".join(f'{key} = "{value}"\n' for key, value in values.items()))
+    file.write_text("durable_database = false\n" + "".join(f'{key} = "{value}"\n' for key, value in values.items()))
     return file
 
 

@@ -18,6 +18,8 @@ from deploy.local.logs import ProcessLog
 from deploy.local.postgres import Cluster, Roles
 from deploy.local.processes import end, see, tethered
 from deploy.local.refusals import DatabaseUnusable, SocketDirectoryUnsafe
+from services.foundation.db.durability import require_durable
+from services.foundation.db.engine import Database
 
 _AGENCY = Roles("agency_national", "aa11", "bb22")
 _TOKYO = Roles("prefecture_13", "cc33", "dd44")
@@ -83,6 +85,9 @@ async def test_what_was_committed_is_synced_and_no_address_is_listened_on(runnin
     listening = await connection.fetchval("SHOW listen_addresses")
     await connection.close()
 
+    database = Database(running.superuser_url, 1)
+    await require_durable(database)
+    await database.close()
     assert (settings, listening) == (["on", "on"], "")
     assert stat.S_IMODE(running.socket_directory.stat().st_mode) == 0o700
 

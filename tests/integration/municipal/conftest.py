@@ -76,6 +76,7 @@ async def running(pki: Pki, urls: DatabaseUrls, directory: Path, **settings: Any
             "node": CITY.name,
             "listen": "127.0.0.1:0",
             "database_url": urls.app,
+            "durable_database": False,
             "keys": pki.issue(CITY.name),
             "trust": pki.state / "trust",
             "log_directory": directory / "log",
