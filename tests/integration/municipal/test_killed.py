@@ -62,7 +62,8 @@ async def city(pki: Pki, make_database: MakeDatabase, tmp_path: Path) -> tuple[R
     keys, trust = pki.issue(CITY.name), pki.state / "trust"
     settings = tmp_path / "node.toml"
     settings.write_text(
-        f'node = "{CITY.name}"\nlisten = "127.0.0.1:{port}"\ndatabase_url = "{urls.app}"\ndurable_database = false\nkeys = "{keys}"\n'
+        f'node = "{CITY.name}"\nlisten = "127.0.0.1:{port}"\ndatabase_url = "{urls.app}"\n'
+        f'durable_database = false\nkeys = "{keys}"\n'
         f'trust = "{trust}"\nlog_directory = "{tmp_path / "log"}"\n'
         '[neighbours]\n"agency/national" = "127.0.0.1:1"\n"prefecture/13" = "127.0.0.1:1"\n'
     )
