@@ -69,6 +69,16 @@ class Layout:
         """Directory of the issuers' software tokens (SoftHSM2), with their configuration and PINs."""
         return self.root / "tokens"
 
+    @property
+    def purposes(self) -> Path:
+        """Directory of the purposes table and its order, which every node that confirms identities reads."""
+        return self.root / "purposes"
+
+    @property
+    def bodies(self) -> Path:
+        """Directory of the public keys that bodies register for hand-overs."""
+        return self.pki / "bodies"
+
     def node(self, node: NodeId) -> Path:
         """Returns the directory of a node's settings, passwords and published log."""
         return self.root / "nodes" / f"{node.tier.value}-{node.code}"

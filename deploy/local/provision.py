@@ -14,11 +14,14 @@ from deploy.local.topology import Node, Topology
 from deploy.local.witnesses import witnesses_of
 from deploy.pki.authority import Pki, load_settings
 from deploy.pki.files import PRIVATE, write_atomic
+from deploy.purposes.publishing import ensure_body_key, ensure_published
+from deploy.purposes.sources import SOURCES, build_table
+from services.foundation.clock import SystemClock
 from services.foundation.db import migrate
 from services.foundation.identity import Tier
+from services.foundation.orders import ROLES_NEEDED
 
 _CEREMONY = CHECKOUT / "deploy" / "pki" / "ceremony.toml"
-_PURPOSES = CHECKOUT / "deploy" / "purposes"
 _CONFIRMING = (Tier.AGENCY, Tier.PREFECTURE)
 """Tiers that confirm identities, and read the table of those who may ask."""
 
@@ -36,6 +39,16 @@ def ensure_keys(topology: Topology, layout: Layout) -> None:
     for node in topology.nodes:
         if witnesses := witnesses_of(topology, node):
             pki.assign(node.name, witnesses)
+    _ensure_purposes(topology, layout, pki)
+
+
+def _ensure_purposes(topology: Topology, layout: Layout, pki: Pki) -> None:
+    """Builds the purposes table with the bodies' own keys and has it ordered by two administrators."""
+    for body in topology.relying:
+        ensure_body_key(layout.keys(body.identity), layout.bodies / f"{body.identity.code}.pub")
+    table = build_table(SOURCES, body_keys=layout.bodies)
+    signers = pki.administrators()[:ROLES_NEEDED]
+    ensure_published(layout.purposes, table, signers, SystemClock().now(), "local run")
 
 
 async def ensure_database(node: Node, cluster: Cluster, layout: Layout) -> None:
@@ -78,7 +91,7 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
         ),
         "reflection = true",
         f"classical_callers = {str(topology.classical_callers).lower()}",
-        *([f"purposes = {_quoted(str(_PURPOSES))}"] if node.identity.tier in _CONFIRMING else []),
+        *([f"purposes = {_quoted(str(layout.purposes))}"] if node.identity.tier in _CONFIRMING else []),
         "",
         "[neighbours]",
         *(f"{_quoted(name)} = {_quoted(addresses[name])}" for name in called),

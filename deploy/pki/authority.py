@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.pki import profiles
+from deploy.pki.administrators import ensure_administrators
 from deploy.pki.crl import parse_reason
 from deploy.pki.files import PUBLIC_DIRECTORY, locked, make_directory, sweep, write_atomic
 from deploy.pki.issuing import Authority, Root
@@ -22,6 +23,7 @@ from deploy.pki.settings import CeremonySettings, load_settings
 from deploy.pki.transcript import Entry, Transcript
 from deploy.pki.trust import TrustDirectory
 from deploy.pki.witnesses import Assigned, ensure_witness_keys, policy_text
+from services.foundation.audit.note import NoteSigner
 from services.foundation.clock import Clock, SystemClock
 from services.foundation.identity import SERVING, IdentityMalformed, NodeId, Tier, log_origin, node_id, parse_spiffe_id
 from services.foundation.witness.keys import witness_name
@@ -74,6 +76,11 @@ class Pki:
             for authority in authorities:
                 authority.publish(now)
             return self._record(authorities, tuple(made))
+
+    def administrators(self) -> list[NoteSigner]:
+        """Makes the administrators of a development network, who sign orders, and publishes their keys."""
+        with self._locked():
+            return ensure_administrators(self.state / "administrators", self.trust.path, self.settings.trust_domain)
 
     def issue(self, name: str) -> Path:
         """Gives a node what its key directory lacks and returns the directory.

@@ -27,7 +27,7 @@ def build(config: Config) -> Node:
     applier = applier_of(node, None)
     inbox = Inbox(node.database, node.signers(), applier.line_of, applier.apply, tracer=node.telemetry.tracer)
     serve_exchange(node, inbox, ExchangeHandlers(node.database, inbox, ReceivedChanges(node.journal)), ())
-    serve_confirmation(node, config.purposes)
+    serve_confirmation(node, config)
     pool = CodePoolHandlers(node.database, node.journal, random.SystemRandom())
     return node.serve(
         pool_grpc.add_CodePoolServiceServicer_to_server, pool, pool_pb.DESCRIPTOR.services_by_name["CodePoolService"]

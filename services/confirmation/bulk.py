@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 from juki.confirmation.v1 import confirmation_service_pb2 as confirmation_pb
 from services.confirmation.questions import Answered, Asking, Question
@@ -25,25 +26,31 @@ ANSWERED_AT_ONCE = 4
 """Batches of all streams that are looked up at once, so that those who ask singly get a connection too."""
 
 _Answer = Callable[[list[Question]], Awaitable[list[Answered]]]
+_Admit = Callable[[Asking, int], Awaitable[Asking]]
 _Requests = AsyncIterator[confirmation_pb.ConfirmBulkRequest]
 
 
 class BulkConfirmation:
-    """Answers bulk streams; `answer` looks up and records one batch of questions."""
+    """Answers bulk streams.
 
-    def __init__(self, answer: _Answer) -> None:
+    `answer` looks up and records one batch of questions; `admit` counts it or refuses, and says under which grant it
+    is asked by now.
+    """
+
+    def __init__(self, answer: _Answer, admit: _Admit) -> None:
         self._answer = answer
+        self._admit = admit
         self._places = asyncio.Semaphore(ANSWERED_AT_ONCE)
 
     async def run(
-        self, requests: _Requests, gate: Callable[[confirmation_pb.BulkHeader], Asking]
+        self, requests: _Requests, gate: Callable[[confirmation_pb.BulkHeader], Awaitable[Asking]]
     ) -> AsyncGenerator[confirmation_pb.ConfirmBulkResponse, None]:
         """Yields one response a batch, in order; `gate` makes of the header who asks, or refuses.
 
-        Refuses HEADER_MISSING, BATCH_OUT_OF_ORDER, BATCH_TOO_LARGE, FIELD_MALFORMED. What was answered before a
-        refusal stays answered.
+        Refuses HEADER_MISSING, BATCH_OUT_OF_ORDER, BATCH_TOO_LARGE, FIELD_MALFORMED, QUOTA_EXHAUSTED. What was answered
+        before a refusal stays answered.
         """
-        asking = gate(await _header(requests))
+        asking = await gate(await _header(requests))
         # The reader takes a permit for each batch and the yield returns it: the client is held back by its own pace.
         permits = asyncio.Semaphore(UNDER_WAY)
         queue: asyncio.Queue[asyncio.Task[confirmation_pb.ConfirmBulkResponse] | Exception | None] = asyncio.Queue()
@@ -74,6 +81,8 @@ class BulkConfirmation:
             await permits.acquire()
             async for request in requests:
                 questions = _questions(request, asking, expected)
+                asking = await self._admit(asking, len(questions))
+                questions = [replace(question, asking=asking) for question in questions]
                 expected = request.batch.number + 1
                 task = asyncio.create_task(self._respond(request.batch.number, questions))
                 tasks.add(task)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
@@ -13,17 +13,18 @@ from juki.common.v1 import purpose_pb2
 from juki.confirmation.v1 import confirmation_service_pb2 as confirmation_pb
 from juki.confirmation.v1 import confirmation_service_pb2_grpc as confirmation_grpc
 from services.confirmation.bulk import BulkConfirmation
+from services.confirmation.gate import InForce, PurposeGate, told
+from services.confirmation.pairwise import Pairwise
 from services.confirmation.questions import Answered, Asking, Question, Recorder, by_attributes, by_code
 from services.confirmation.refusals import TooManyCodes
-from services.confirmation.rules.admission import JAPAN
-from services.confirmation.rules.purposes import Item, PurposeTable, Way, check_case_number, decide
+from services.confirmation.rules.purposes import NATIONAL, Item, Way
 from services.confirmation.store import HistoryLine, PostgresLookUps
 from services.confirmation.wire import change_pb, grant_pb, read_asserted, read_code, receipt_pb
 from services.foundation.audit.log import AuditLog
 from services.foundation.batching import Batcher
 from services.foundation.clock import Clock
 from services.foundation.db.engine import Database
-from services.foundation.refusals import FieldMalformed, Refusal
+from services.foundation.refusals import FieldMalformed
 from services.foundation.rpc.call import Call, current_call
 
 CODES_LIMIT = 500
@@ -35,8 +36,6 @@ _ACTIONS = {
     Way.BULK: "CONFIRM_BULK",
     Way.CHANGES: "LIST_CHANGES",
 }
-_AFFAIR = re.compile(r"[a-z][a-z0-9@-]{0,31}")
-"""Form of what is repeated in a refusal's facts: an unknown affair is logged, but not any text at all, nor a code."""
 _GATHER_SECONDS = 0.002
 """How long a busy lane lets questions gather: a commit costs as much for one as for fifty."""
 _PAGE_DEFAULT = 100
@@ -55,8 +54,9 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         self,
         database: Database,
         log: AuditLog,
-        purposes: PurposeTable,
+        purposes: InForce,
         clock: Clock,
+        pairwise: Pairwise,
         *,
         lanes: int = 1,
         batch: int = 128,
@@ -64,10 +64,11 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         self._database = database
         self._purposes = purposes
         self._clock = clock
-        self._recorder = Recorder(log, clock)
+        self._gate = PurposeGate(purposes, clock)
+        self._recorder = Recorder(log, clock, pairwise)
         self._by_code = Batcher(self._answer_codes, lanes=lanes, limit=batch, pause=_GATHER_SECONDS)
         self._by_attributes = Batcher(self._answer_attributes, lanes=lanes, limit=batch, pause=_GATHER_SECONDS)
-        self._bulk = BulkConfirmation(self._answer_codes)
+        self._bulk = BulkConfirmation(self._answer_codes, self._admit_batch)
 
     async def close(self) -> None:
         """Takes no more questions and returns when those asked are answered."""
@@ -78,10 +79,11 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         self, request: confirmation_pb.ConfirmByCodeRequest, _context: _Context
     ) -> confirmation_pb.ConfirmByCodeResponse:
         """Looks up a resident by code; see the proto."""
-        asking = self._gate(current_call(), request.purpose, Way.BY_CODE)
-        with _told(asking):
+        asking = await self._admit(current_call(), request.purpose, Way.BY_CODE)
+        with told(asking):
             code = read_code(request.resident_code, "resident_code")
             asserted = read_asserted(request.asserted, "asserted") if request.HasField("asserted") else None
+            self._gate.count(asking)
         question = Question(asking, asking.call.request, code, asserted, subject=code)
         answered = await self._by_code.submit(question)
         return confirmation_pb.ConfirmByCodeResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
@@ -90,9 +92,10 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         self, request: confirmation_pb.ConfirmByAttributesRequest, _context: _Context
     ) -> confirmation_pb.ConfirmByAttributesResponse:
         """Looks for the resident with these four attributes; see the proto."""
-        asking = self._gate(current_call(), request.purpose, Way.BY_ATTRIBUTES)
-        with _told(asking):
+        asking = await self._admit(current_call(), request.purpose, Way.BY_ATTRIBUTES)
+        with told(asking):
             asserted = read_asserted(request.asserted, "asserted")
+            self._gate.count(asking)
         answered = await self._by_attributes.submit(Question(asking, asking.call.request, asserted=asserted))
         return confirmation_pb.ConfirmByAttributesResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
 
@@ -102,8 +105,8 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         """Confirms many residents over one stream; see the proto."""
         call = current_call()
 
-        def gate(header: confirmation_pb.BulkHeader) -> Asking:
-            return self._gate(call, header.purpose, Way.BULK, header.request_id)
+        async def gate(header: confirmation_pb.BulkHeader) -> Asking:
+            return await self._admit(call, header.purpose, Way.BULK, header.request_id)
 
         async with aclosing(self._bulk.run(request_iterator, gate)) as responses:
             async for response in responses:
@@ -113,15 +116,16 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
         self, request: confirmation_pb.ListChangesRequest, _context: _Context
     ) -> confirmation_pb.ListChangesResponse:
         """Lists what changed for given residents since a position; see the proto."""
-        asking = self._gate(current_call(), request.purpose, Way.CHANGES)
-        with _told(asking):
+        asking = await self._admit(current_call(), request.purpose, Way.CHANGES)
+        with told(asking):
             codes = _codes(request)
+            self._gate.count(asking, len(codes))
         limit = min(request.page_size or _PAGE_DEFAULT, _PAGE_LIMIT)
         async with self._database.lane() as lane:
             lines = await PostgresLookUps(lane).changes(codes, request.since_position, limit)
             response = _changes_response(codes, lines, request.since_position, asking.grant.items)
             receipts = await self._recorder.record(
-                lane.connection,
+                lane,
                 [
                     self._recorder.entry(
                         asking,
@@ -133,6 +137,7 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
                     )
                     for code in codes
                 ],
+                [asking] * len(codes),
             )
         response.first_receipt.CopyFrom(receipt_pb(receipts[0]))
         return response
@@ -142,51 +147,50 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
     ) -> confirmation_pb.ListPurposesResponse:
         """Lists the purposes for which the caller may ask."""
         call = current_call()
+        await self._purposes.ready()
+        table, meter, now = self._purposes.current(), self._purposes.meter, self._clock.now()
         response = confirmation_pb.ListPurposesResponse(
-            purposes=[grant_pb(grant) for grant in self._purposes.of(call.peer.name)],
-            table_version=self._purposes.version,
+            purposes=[
+                grant_pb(
+                    grant,
+                    switched_on=grant.affair.level == NATIONAL or table.prefecture in grant.affair.prefectures,
+                    quota_left=meter.left_of(grant, now),
+                )
+                for grant in table.of(call.peer.name)
+            ],
+            table_version=table.version,
+            order_number=table.number,
         )
-        entry = self._recorder.purposes_entry(call, len(response.purposes), response.SerializeToString())
+        count = len(response.purposes)
+        entry = self._recorder.table_entry(call, "LIST_PURPOSES", count, response.SerializeToString())
         async with self._database.lane() as lane:
-            await self._recorder.record(lane.connection, [entry])
+            await self._recorder.record(lane, [entry])
         return response
 
-    def _gate(self, call: Call, purpose: purpose_pb2.Purpose, way: Way, request_id: str = "") -> Asking:
-        """Refuses a purpose that the table does not give; what is refused carries its affair and case to the log."""
-        case = check_case_number(purpose.case_number)
-        today = self._clock.now().astimezone(JAPAN).date()
-        try:
-            grant = decide(self._purposes, call.peer.name, purpose.affair_id, way, today)
-        except Refusal as refusal:
-            refusal.facts["case"] = case
-            if _AFFAIR.fullmatch(purpose.affair_id):
-                refusal.facts["affair"] = purpose.affair_id
-            raise
-        return Asking(call, request_id or call.request_id, grant, case, _ACTIONS[way])
+    async def _admit(self, call: Call, purpose: purpose_pb2.Purpose, way: Way, request_id: str = "") -> Asking:
+        return await self._gate.admit(call, purpose, way, _ACTIONS[way], request_id)
+
+    async def _admit_batch(self, asking: Asking, residents: int) -> Asking:
+        """Counts a batch of a stream, at its pace: there is nobody to tell to come again later."""
+        while (wait := self._gate.wait_of(asking)) > 0:  # noqa: ASYNC110 - time is all that it waits for
+            await asyncio.sleep(wait)
+        asking = self._gate.again(asking, Way.BULK)
+        self._gate.count(asking, residents)
+        return asking
 
     async def _answer_codes(self, questions: list[Question]) -> list[Answered]:
         async with self._database.lane() as lane:
             codes = {question.code for question in questions if question.code is not None}
             found = await PostgresLookUps(lane).by_codes(codes)
             releases = [by_code(question, found) for question in questions]
-            return await self._recorder.answer(lane.connection, questions, releases)
+            return await self._recorder.answer(lane, questions, releases)
 
     async def _answer_attributes(self, questions: list[Question]) -> list[Answered]:
         asked = [question.asserted for question in questions if question.asserted is not None]
         async with self._database.lane() as lane:
             candidates = await PostgresLookUps(lane).by_attributes(asked)
             releases = [by_attributes(*pair) for pair in zip(questions, candidates, strict=True)]
-            return await self._recorder.answer(lane.connection, questions, releases)
-
-
-@contextmanager
-def _told(asking: Asking) -> Iterator[None]:
-    """Lets a refusal after the gate carry its affair and case to the log."""
-    try:
-        yield
-    except Refusal as refusal:
-        refusal.facts |= {"affair": asking.grant.affair.affair_id, "case": asking.case}
-        raise
+            return await self._recorder.answer(lane, questions, releases)
 
 
 def _codes(request: confirmation_pb.ListChangesRequest) -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from juki.confirmation.v1 import confirmation_service_pb2 as confirmation_pb
+from services.confirmation.pairwise import Pairwise
+from services.confirmation.purposes_store import add_use
+from services.confirmation.rules.admission import JAPAN
 from services.confirmation.rules.matching import Candidate, match_attributes, match_code
 from services.confirmation.rules.purposes import Grant
 from services.confirmation.rules.release import Release, release
 from services.confirmation.store import ByCodes
 from services.confirmation.wire import answer_pb
 from services.foundation.audit.entry import AuditEntry
-from services.foundation.audit.log import AuditLog, Connection, Receipt
+from services.foundation.audit.log import AuditLog, Receipt
 from services.foundation.clock import Clock
+from services.foundation.db.engine import Lane
 from services.foundation.rpc.call import Call
 from services.vocabulary.attributes import FourAttributes
 
@@ -69,29 +74,35 @@ def by_attributes(question: Question, candidates: Sequence[Candidate]) -> Releas
 class Recorder:
     """Writes the audit entries of answers; nothing is answered but through it."""
 
-    def __init__(self, log: AuditLog, clock: Clock) -> None:
+    def __init__(self, log: AuditLog, clock: Clock, pairwise: Pairwise) -> None:
         self._log = log
         self._clock = clock
+        self._pairwise = pairwise
 
-    async def answer(
-        self, connection: Connection, questions: Sequence[Question], releases: Sequence[Release]
-    ) -> list[Answered]:
+    async def answer(self, lane: Lane, questions: Sequence[Question], releases: Sequence[Release]) -> list[Answered]:
         """Makes the answers and returns them once their entries, which follow each other without a gap, are durable.
 
-        `connection` is not in a transaction: the append is one of its own, and has committed when it returns.
+        `lane` is not in a transaction: the append is one of its own, and has committed when it returns.
         """
-        answers = [answer_pb(one) for one in releases]
+        answers = [self._answer(question, one) for question, one in zip(questions, releases, strict=True)]
         entries = [
             self._entry(question, one, answer)
             for question, one, answer in zip(questions, releases, answers, strict=True)
         ]
         # If the node dies here, nothing was told. After the append the look-up is on record, told or not.
-        receipts = await self._log.append(connection, entries)
+        receipts = await self.record(lane, entries, [question.asking for question in questions])
         return [Answered(answer, receipt) for answer, receipt in zip(answers, receipts, strict=True)]
 
-    async def record(self, connection: Connection, entries: Sequence[AuditEntry]) -> list[Receipt]:
-        """Makes entries durable that `entry` made."""
-        return await self._log.append(connection, entries)
+    async def record(self, lane: Lane, entries: Sequence[AuditEntry], askings: Sequence[Asking] = ()) -> list[Receipt]:
+        """Makes entries durable that `entry` made, and with them what `askings` count against their quotas."""
+        counts = Counter(
+            (one.grant.body, one.grant.affair.affair_id) for one in askings if one.grant.quota_per_day is not None
+        )
+        if not counts:
+            return await self._log.append(lane.connection, entries)
+        async with lane.connection.transaction():
+            await add_use(lane, self._clock.now().astimezone(JAPAN).date(), counts)
+            return await self._log.append(lane.connection, entries)
 
     def entry(
         self,
@@ -123,21 +134,39 @@ class Recorder:
             response=response,
         )
 
-    def purposes_entry(self, call: Call, count: int, response: bytes) -> AuditEntry:
-        """Makes the entry of a body's looking at its own grants."""
+    def table_entry(
+        self,
+        call: Call,
+        action: str,
+        count: int,
+        response: bytes,
+        *,
+        affair: str | None = None,
+        case: str | None = None,
+    ) -> AuditEntry:
+        """Makes the entry of a body's looking at its own part of the purposes table."""
         return AuditEntry(
             node=self._log.node.name,
             time=self._clock.now(),
             request_id=call.request_id,
             caller=call.peer.uri,
             method=call.method,
-            action="LIST_PURPOSES",
+            action=action,
+            affair=affair,
+            case=case,
             count=count,
             tls_version=call.tls_version,
             tls_group=call.tls_group,
             request=call.request,
             response=response,
         )
+
+    def _answer(self, question: Question, one: Release) -> confirmation_pb.Answer:
+        record = one.finding.record
+        if record is None:
+            return answer_pb(one, "", 0)
+        identifier = self._pairwise.of(question.asking.grant, record.resident_code)
+        return answer_pb(one, identifier, self._pairwise.version)
 
     def _entry(self, question: Question, one: Release, answer: confirmation_pb.Answer) -> AuditEntry:
         record = one.finding.record

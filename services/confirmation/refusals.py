@@ -138,8 +138,15 @@ class PurposeNotGranted(Refusal):
     reason = "PURPOSE_NOT_GRANTED"
 
 
+class PurposeSwitchedOff(Refusal):
+    """The affair is a prefectural one, and this prefecture has not switched it on."""
+
+    kind = Kind.DENIED
+    reason = "PURPOSE_SWITCHED_OFF"
+
+
 class PurposeNotInForce(Refusal):
-    """The affair may be used from a later day on; `effective_from` says when."""
+    """The affair or the grant is not in force today; `effective_from` or `effective_until` says when it is or was."""
 
     kind = Kind.DENIED
     reason = "PURPOSE_NOT_IN_FORCE"
@@ -157,6 +164,55 @@ class CaseNumberMalformed(Refusal):
 
     kind = Kind.MALFORMED
     reason = "CASE_NUMBER_MALFORMED"
+
+
+class QuotaExhausted(Refusal):
+    """The body has asked about as many residents as it may in a day for this affair; `quota` says how many."""
+
+    kind = Kind.LIMITED
+    reason = "QUOTA_EXHAUSTED"
+
+
+class PaceExceeded(Refusal):
+    """The body asks faster than it may for this affair; `pace` says how many residents a second."""
+
+    kind = Kind.LIMITED
+    reason = "PACE_EXCEEDED"
+
+
+class HandOverNotGranted(Refusal):
+    """The table does not let the caller have an identifier of that body for this affair."""
+
+    kind = Kind.DENIED
+    reason = "HAND_OVER_NOT_GRANTED"
+
+
+class PurposesOrderRefused(Refusal):
+    """The order by which a purposes table is to be adopted does not hold; `form` says why."""
+
+    kind = Kind.DENIED
+    reason = "PURPOSES_ORDER_REFUSED"
+
+
+class PurposesVersionDiffers(Refusal):
+    """The node and the tier above or below have held different purposes tables for longer than the grace."""
+
+    kind = Kind.UNREACHABLE
+    reason = "PURPOSES_VERSION_DIFFERS"
+
+
+class PurposesNotReady(Refusal):
+    """The node has just started and has not adopted a purposes table yet."""
+
+    kind = Kind.UNREACHABLE
+    reason = "PURPOSES_NOT_READY"
+
+
+class PairwiseKeyAbsent(Refusal):
+    """The key of the pairwise identifiers cannot be used; `where` says whether the token or a file was to hold it."""
+
+    kind = Kind.UNREACHABLE
+    reason = "PAIRWISE_KEY_ABSENT"
 
 
 class PurposesTableRefused(Refusal):

@@ -117,3 +117,57 @@ def create_confirmation(execute: Callable[[str], object], app_role: str) -> None
     grant_table(execute, "identity_former", app_role, ("SELECT", "INSERT", "UPDATE (resident_code)", "DELETE"))
     grant_table(execute, "identity_change", app_role, ("SELECT", "INSERT"))
     grant_table(execute, "identity_alias", app_role, ("SELECT", "INSERT"))
+
+
+_PURPOSES_TABLES = (
+    """
+    CREATE TABLE public.purposes_adopted (
+        number bigint PRIMARY KEY CHECK (number > 0),
+        nonce text NOT NULL UNIQUE,
+        order_note text NOT NULL,
+        body bytea NOT NULL,
+        adopted_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    """
+    CREATE TABLE public.purpose_use (
+        day date NOT NULL,
+        body text NOT NULL,
+        affair text NOT NULL,
+        asked bigint NOT NULL CHECK (asked > 0),
+        PRIMARY KEY (day, body, affair)
+    ) WITH (fillfactor = 20)
+    """,
+)
+
+PURPOSES_COMMENTS = {
+    "purposes_adopted": {
+        "number": "Number of the order; rises with every adoption.",
+        "nonce": "Nonce of the order, a UUID; an order is carried out once.",
+        "order_note": "The signed order, verbatim; it verifies with the administrators' keys alone.",
+        "body": "The table that the order is about, verbatim; its SHA-256 stands in the order.",
+        "adopted_at": "When this node adopted it.",
+    },
+    "purpose_use": {
+        "day": "Day of Japan.",
+        "body": "Who asked, a short name.",
+        "affair": "For which affair.",
+        "asked": "How many residents were asked about; nobody's names or codes.",
+    },
+}
+"""What each column of the purposes tables holds; none of it is personal data."""
+
+
+def create_purposes(execute: Callable[[str], object], app_role: str) -> None:
+    """Creates the tables of adopted purposes and of their use; `execute` is Alembic's `op.execute`, run by the owner.
+
+    The application role adds adopted tables and cannot change or remove one.
+    """
+    for statement in _PURPOSES_TABLES:
+        execute(statement)
+    for table, columns in PURPOSES_COMMENTS.items():
+        for column, comment in columns.items():
+            literal = comment.replace("'", "''")
+            execute(f"COMMENT ON COLUMN public.{table}.{column} IS '{literal}'")
+    grant_table(execute, "purposes_adopted", app_role, ("SELECT", "INSERT"))
+    grant_table(execute, "purpose_use", app_role, ("SELECT", "INSERT", "UPDATE (asked)"))

@@ -72,13 +72,17 @@ def code_or_none(digits: str) -> str | None:
         return None
 
 
-def answer_pb(release: Release) -> confirmation_pb.Answer:
-    """Makes the answer: the outcome, the verdicts, and of the record the released items."""
+def answer_pb(release: Release, pairwise_id: str, key_version: int) -> confirmation_pb.Answer:
+    """Makes the answer: the outcome, the verdicts, and of the record the identifier and the released items."""
     finding, items = release.finding, release.items
     answer = confirmation_pb.Answer(outcome=_OUTCOMES_PB[finding.outcome])
     if finding.verdicts is not None:
         answer.verdicts.CopyFrom(_verdicts_pb(finding.verdicts))
-    if finding.record is None or not items:
+    if finding.record is None:
+        return answer
+    answer.pairwise_id = pairwise_id
+    answer.pairwise_key_version = key_version
+    if not items:
         return answer
     held = finding.record.held
     if Item.NAME in items:
@@ -108,16 +112,31 @@ def change_pb(index: int, position: int, reason: str, event_date: str, items: li
     )
 
 
-def grant_pb(grant: Grant) -> confirmation_pb.GrantedPurpose:
+def grant_pb(grant: Grant, *, switched_on: bool, quota_left: int | None) -> confirmation_pb.GrantedPurpose:
     """Makes one row of what a body may ask for."""
+    last_day = grant.last_day
     return confirmation_pb.GrantedPurpose(
         affair_id=grant.affair.affair_id,
         affair=grant.affair.text,
         article=grant.affair.article,
         items=[item for item in Item if item in grant.items],
         ways=sorted(grant.ways),
-        effective_from=date_pb(grant.affair.effective_from.isoformat()),
+        effective_from=date_pb(grant.first_day.isoformat()),
+        effective_until=None if last_day is None else date_pb(last_day.isoformat()),
+        level=grant.affair.level,
+        switched_on=switched_on,
+        verdicts_only=grant.verdicts_only,
+        quota_per_day=grant.quota_per_day or 0,
+        quota_left=quota_left or 0,
+        pace_per_second=grant.pace_per_second or 0,
+        domain=grant.domain,
+        hand_over=sorted(grant.hand_over),
     )
+
+
+def outcome_pb(outcome: Outcome) -> confirmation_pb.Outcome.ValueType:
+    """Makes an outcome."""
+    return _OUTCOMES_PB[outcome]
 
 
 def receipt_pb(receipt: Receipt) -> receipt_pb2.AuditReceipt:

@@ -40,5 +40,5 @@ def build(config: Config) -> Node:
     node.telemetry.gauge(sender.gauge())
     handlers = RelayHandlers(node.database, inbox, ReceivedChanges(node.journal), outbox)
     serve_exchange(node, inbox, handlers, [sender])
-    serve_confirmation(node, config.purposes)
+    serve_confirmation(node, config, above=AGENCY)
     return node.background("exchange.sender", sender.run)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from services.foundation.settings import NodeConfig
+from services.confirmation.settings import ConfirmingConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config(NodeConfig):
+class Config(ConfirmingConfig):
     """Settings of a prefecture, one field a key of its TOML file."""
-
-    purposes: Path
-    """Directory of the table of statutory affairs and grants."""

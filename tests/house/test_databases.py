@@ -15,7 +15,8 @@ _AUDIT = {"audit_head", "audit_entry", "audit_salt", "audit_checkpoint", "audit_
 _WITNESS = {"witness_checkpoint", "witness_evidence"}
 _EXCHANGE = {"exchange_signer", "exchange_alarm", "outbox", "outbox_head", "outbox_cursor", "inbox", "inbox_cursor"}
 _CONFIRMATION = {"identity_record", "identity_former", "identity_change", "identity_alias"}
-_UPPER = _AUDIT | _WITNESS | _EXCHANGE | _CONFIRMATION | {"stored_reply", "alembic_version"}
+_PURPOSES = {"purposes_adopted", "purpose_use"}
+_UPPER = _AUDIT | _WITNESS | _EXCHANGE | _CONFIRMATION | _PURPOSES | {"stored_reply", "alembic_version"}
 _TABLES = {
     "prefecture": _UPPER,
     "agency": _UPPER | {"allotted_code"},
@@ -28,8 +29,8 @@ A card node keeps cards by number, and has no field for anything of a resident.
 
 _HISTORY = {
     "municipal": {"resident_revision", "household_revision", "resident_code_history", "outbox", "exchange_alarm"},
-    "prefecture": {"identity_change", "identity_alias", "outbox", "exchange_alarm"},
-    "agency": {"identity_change", "identity_alias", "allotted_code", "exchange_alarm"},
+    "prefecture": {"identity_change", "identity_alias", "outbox", "exchange_alarm", "purposes_adopted"},
+    "agency": {"identity_change", "identity_alias", "allotted_code", "exchange_alarm", "purposes_adopted"},
     "card": {"recalled_batch"},
 }
 _PRIVILEGES = """

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import random
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,13 +20,15 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
+from deploy.purposes.sources import SOURCES, build_table
 from juki.common.v1 import civil_date_pb2, person_pb2, purpose_pb2
 from juki.confirmation.v1 import confirmation_service_pb2 as pb
 from services.confirmation.handlers import ConfirmationHandlers
-from services.confirmation.purposes import load_purposes
+from services.confirmation.pairwise import FileKey, Pairwise
+from services.confirmation.purposes import parse_table
 from services.confirmation.rules.record import ReportedChange
 from services.confirmation.store import PostgresChanges
-from services.confirmation.tables import create_confirmation
+from services.confirmation.tables import create_confirmation, create_purposes
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.salts import Sealer
 from services.foundation.audit.table import create_audit
@@ -41,11 +44,11 @@ from services.vocabulary.resident_code import ResidentCode
 from services.vocabulary.sex import Sex
 from services.vocabulary.text import Address, PersonName
 from tests.databases import DatabaseUrls, database_factory, running_server
+from tests.doubles.purposes import FixedPurposes
 
 _AGENCY = node_id("agency/national", "juki.example")
 _CHANGES = 10_000
 _ORIGIN = "audit.agency-national.juki.example"
-_PURPOSES = Path(__file__).parents[2] / "deploy" / "purposes"
 _COLUMNS = [
     "resident_code",
     "name",
@@ -79,7 +82,11 @@ async def _measure(urls: DatabaseUrls, records: int, questions: int, in_flight: 
     await _seed(urls, records)
     database = Database(urls.app, 4)
     log = AuditLog(_AGENCY, _ORIGIN, Sealer(bytes(32), _ORIGIN))
-    handlers = ConfirmationHandlers(database, log, load_purposes(_PURPOSES, _AGENCY.name), SystemClock())
+    purposes = FixedPurposes(parse_table(build_table(SOURCES)).at(_AGENCY.name))
+    with tempfile.TemporaryDirectory() as keys:
+        (Path(keys) / "salt.key").write_text("00" * 32, "ascii")
+        pairwise = Pairwise(FileKey(Path(keys), 1))
+    handlers = ConfirmationHandlers(database, log, purposes, SystemClock(), pairwise)
     draw = random.Random(1)  # noqa: S311 - a load, not a secret
     numbers = [draw.randrange(records) for _ in range(questions)]
     figures: dict[str, float] = {"records": records}
@@ -103,6 +110,7 @@ async def _seed(urls: DatabaseUrls, records: int) -> None:
     statements: list[str] = []
     create_audit(statements.append, urls.app_role)
     create_confirmation(statements.append, urls.app_role)
+    create_purposes(statements.append, urls.app_role)
     for statement in statements:
         await owner.execute(statement)
     now = datetime.now(UTC)

@@ -29,6 +29,10 @@ BESIDE = {
         "A reported change was applied to a resident's record: one entry a change.",
     ),
     "ERASE_SALTS": ("", "Salts of entries were erased by law: one entry a decision, which counts them."),
+    "PURPOSES_ADOPTED": (
+        "purposes/adopt",
+        "A purposes table was adopted by a signed order (hash `asrt`, nonce `rid`), or its order was refused.",
+    ),
     "RECEIVE_ENVELOPES": (
         "/juki.exchange.v1.ExchangeService/Deliver",
         "Envelopes of a lower tier's stream were received: one entry a call, which counts them.",

@@ -9,16 +9,14 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.agency.config import Config as AgencyConfig
 from services.card.config import Config as CardConfig
+from services.confirmation.settings import ConfirmingConfig
 from services.foundation.settings import NodeConfig
 from services.municipal.config import Config as MunicipalConfig
-from services.prefecture.config import Config as PrefectureConfig
 
 TIERS = {
     "Municipality": MunicipalConfig,
-    "Prefecture": PrefectureConfig,
-    "Agency": AgencyConfig,
+    "Prefecture and agency": ConfirmingConfig,
     "Card node": CardConfig,
 }
 

@@ -11,7 +11,7 @@ from services.foundation.refusals import Kind, Refusal
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _RETRY_AFTER = {Kind.UNREACHABLE: 1, Kind.STALE: 0}
-"""Seconds after which a caller may try again."""
+"""Seconds after which a caller may try again, unless the refusal says it in `retry_seconds`."""
 
 _CODES = {
     Kind.MALFORMED: StatusCode.INVALID_ARGUMENT,
@@ -91,9 +91,10 @@ def _details_of(refusal: Refusal) -> list[Message]:
     if refusal.kind is Kind.WRONG_STATE:
         violation = error_details_pb2.PreconditionFailure.Violation(type=refusal.reason, description=refusal.advice)
         return [error_details_pb2.PreconditionFailure(violations=[violation])]
-    if refusal.kind in _RETRY_AFTER:
+    seconds = refusal.facts.get("retry_seconds", _RETRY_AFTER.get(refusal.kind))
+    if seconds is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.seconds = _RETRY_AFTER[refusal.kind]
+        retry.retry_delay.seconds = int(seconds)
         return [retry]
     return []
 

@@ -84,8 +84,8 @@ def record(
     )
 
 
-def affair(affair_id: str = "b1-19", since: date = date(2003, 4, 1)) -> Affair:
-    return Affair(affair_id, "事務", "機関", "住民基本台帳法第三十条の九", "national", since)
+def affair(affair_id: str = "b1-19", since: date = date(2003, 4, 1), until: date | None = None) -> Affair:
+    return Affair(affair_id, "事務", "機関", "住民基本台帳法第三十条の九", "national", since, until)
 
 
 def grant(
@@ -94,8 +94,21 @@ def grant(
     of: Affair | None = None,
     items: frozenset[Item] = frozenset(Item),
     ways: frozenset[Way] = frozenset(Way),
+    quota: int | None = None,
+    pace: float | None = None,
+    burst: int = 1,
+    domain: str = "general",
 ) -> Grant:
-    return Grant(body, of or affair(), items, ways)
+    return Grant(
+        body,
+        of or affair(),
+        items,
+        ways,
+        quota_per_day=quota,
+        pace_per_second=pace,
+        pace_burst=burst,
+        domain=domain,
+    )
 
 
 def purposes(*grants: Grant, beside: tuple[Affair, ...] = ()) -> PurposeTable:

@@ -1,8 +1,10 @@
-"""Who may ask what: every cell of the table, and every way in which its files can be wrong."""
+"""Who may ask what: every cell of the table, and every way in which its sources can be wrong."""
 
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 import tomllib
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -13,15 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.confirmation.purposes import load_purposes
+from deploy.purposes.sources import SOURCES, build_table
+from services.confirmation.purposes import parse_table
 from services.confirmation.refusals import PurposesTableRefused
 from services.confirmation.rules.matching import match_code
-from services.confirmation.rules.purposes import Item, Way, check_case_number, decide
+from services.confirmation.rules.purposes import Item, PurposeTable, Way, check_case_number, decide
 from services.confirmation.rules.release import release
 from services.foundation.refusals import Refusal
+from tests.purposes import Table, changed, grant_of, published
 from tests.unit.confirmation.makers import affair, grant, purposes, record
 
-TABLE = Path(__file__).parents[3] / "deploy" / "purposes"
 NODES = ("agency/national", "prefecture/13", "prefecture/14")
 BODIES = (
     "relying/local-pension",
@@ -33,9 +36,13 @@ BODIES = (
 TODAY = date(2026, 11, 24)
 
 
+def load(node: str = "agency/national", data: bytes | None = None) -> PurposeTable:
+    return parse_table(published() if data is None else data).at(node)
+
+
 def as_written() -> dict[tuple[str, str, str], tuple[set[str], set[str]]]:
     """Reads the grants without the code under test: (node, body, affair) to items and ways."""
-    rows = tomllib.loads((TABLE / "grants.toml").read_text(encoding="utf-8"))["grant"]
+    rows = tomllib.loads((SOURCES / "grants.toml").read_text(encoding="utf-8"))["grant"]
     return {
         (row["at"], row["body"], affair_id): (set(row["items"]), set(row["ways"]))
         for row in rows
@@ -44,13 +51,13 @@ def as_written() -> dict[tuple[str, str, str], tuple[set[str], set[str]]]:
 
 
 def affair_rows() -> list[dict[str, str]]:
-    with (TABLE / "affairs.csv").open(encoding="utf-8", newline="") as file:
+    with (SOURCES / "affairs.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("node", NODES)
 def test_every_body_affair_way_and_item_is_as_the_table_has_it(node: str) -> None:
-    table, written = load_purposes(TABLE, node), as_written()
+    table, written = load(node), as_written()
     affairs = [row["affair_id"] for row in affair_rows()] + ["b9-99"]
     cells = 0
 
@@ -68,25 +75,91 @@ def test_every_body_affair_way_and_item_is_as_the_table_has_it(node: str) -> Non
             assert (item in released) == (way in ways and item in items)
             cells += 1
 
-    assert cells == len(BODIES) * len(affairs) * len(Way) * len(Item)
+    assert cells == len(BODIES) * 658 * len(Way) * len(Item)
 
 
-def test_every_affair_of_the_seed_is_in_the_table() -> None:
-    assert len(affair_rows()) == 17
-    assert all(row["article_ja"].startswith("住民基本台帳法第三十条の") for row in affair_rows())
+def test_the_whole_of_the_law_is_in_the_table() -> None:
+    table = load()
+    in_force = [one for one in table.affairs.values() if one.effective_until is None]
+
+    assert (len(table.affairs), len(in_force)) == (657, 643)
+    assert all(one.article.startswith("住民基本台帳法第三十条の") for one in in_force)
+    assert sum(one.level == "national" for one in in_force) == 274
+    assert table.affairs["b1-19"].effective_from == date(2002, 8, 5)
 
 
-def test_the_version_follows_the_files(tmp_path: Path) -> None:
-    copy(tmp_path)
-    before = load_purposes(tmp_path, "agency/national").version
-    (tmp_path / "grants.toml").write_text((TABLE / "grants.toml").read_text() + "\n# more\n")
+def granted_wherever_there_is_a_recipient(table: Table) -> None:
+    """Makes a body of each recipient, and grants it every affair that names it: odd affairs in other ways than even."""
+    switched = ["13"]
+    names: dict[str, str] = {}
+    table["grants"], table["bodies"] = [], []
+    for place, row in enumerate(table["affairs"]):
+        prefectural = row["level"] == "prefecture"
+        if prefectural and place % 3:
+            row["prefectures"] = switched
+        if not row["recipient"]:
+            continue
+        body = names.setdefault(row["recipient"], f"relying/body-{len(names)}")
+        table["grants"].append(
+            {
+                "body": body,
+                "at": "prefecture/13" if prefectural else "agency/national",
+                "affair": row["id"],
+                "items": ["name", "address"] if place % 2 else [],
+                "verdicts_only": not place % 2,
+                "ways": ["by_code"] if place % 2 else ["by_attributes", "bulk"],
+                "from": "",
+                "until": "2026-11-23" if place % 5 == 0 else "",
+                "domain": "general",
+                "hand_over": [],
+            }
+        )
+    table["bodies"] = [{"name": name, "title": title, "key": ""} for title, name in names.items()]
 
-    assert before == load_purposes(TABLE, "agency/national").version
-    assert load_purposes(tmp_path, "agency/national").version != before
+
+def test_every_cell_of_a_table_with_a_body_for_each_recipient_equals_it() -> None:
+    data = changed(granted_wherever_there_is_a_recipient)
+    whole = json.loads(data)
+    written = {(row["at"], row["body"], row["affair"]): row for row in whole["grants"]}
+    prefectures = {row["id"]: row["prefectures"] for row in whole["affairs"]}
+    ended = {row["id"] for row in whole["affairs"] if row["until"] and row["until"] < TODAY.isoformat()}
+    bodies = [*sorted({row["body"] for row in whole["grants"]}), "relying/stranger"]
+    cells = allowed = 0
+
+    for node in ("agency/national", "prefecture/13"):
+        table = load(node, data)
+        for body, affair_id, way in product(bodies, table.affairs, Way):
+            row = written.get((node, body, affair_id))
+            expected = (
+                row is not None
+                and way in row["ways"]
+                and not (row["until"] and row["until"] < TODAY.isoformat())
+                and affair_id not in ended
+                and (node == "agency/national" or "13" in prefectures[affair_id])
+            )
+            try:
+                items: frozenset[Item] | None = decide(table, body, affair_id, way, TODAY).items
+            except Refusal:
+                items = None
+            assert (items is not None) == expected, (node, body, affair_id, way)
+            if items is not None and row is not None:
+                assert items == set(row["items"])
+                allowed += 1
+            cells += len(Item)
+
+    assert cells > 1_000_000
+    assert allowed > 200
+
+
+def test_the_version_follows_the_table() -> None:
+    more = changed(lambda table: grant_of(table, "b1-19").update(quota_per_day=7))
+
+    assert load().version == parse_table(published()).version
+    assert load(data=more).version != load().version
 
 
 def test_a_body_sees_its_own_grants_only() -> None:
-    table = load_purposes(TABLE, "agency/national")
+    table = load()
 
     assert [one.affair.affair_id for one in table.of("relying/local-pension")] == ["b1-19"]
     assert table.of("relying/nobody") == []
@@ -113,17 +186,38 @@ def test_what_is_not_granted_is_refused_for_its_reason(
     assert ("article" in refused.value.facts) == (reason != "PURPOSE_UNKNOWN")
 
 
-@given(st.integers(-500, 500))
-def test_a_grant_holds_from_its_first_day_on(days: int) -> None:
-    since = date(2003, 4, 1)
-    table, day = purposes(grant(of=affair(since=since))), since + timedelta(days=days)
+@given(st.integers(-500, 1500))
+def test_a_grant_holds_from_its_first_day_to_its_last(days: int) -> None:
+    since, until = date(2003, 4, 1), date(2006, 3, 31)
+    row = grant(of=affair(since=since, until=until))
+    table, day = purposes(row), since + timedelta(days=days)
 
-    if days >= 0:
-        assert decide(table, "relying/local-pension", "b1-19", Way.BY_CODE, day).affair.effective_from == since
+    if since <= day <= until:
+        assert decide(table, "relying/local-pension", "b1-19", Way.BY_CODE, day) is row
         return
     with pytest.raises(Refusal) as refused:
         decide(table, "relying/local-pension", "b1-19", Way.BY_CODE, day)
     assert refused.value.reason == "PURPOSE_NOT_IN_FORCE"
+    assert ("effective_until" in refused.value.facts) == (day > until)
+
+
+def test_a_prefectural_affair_is_refused_where_it_is_not_switched_on() -> None:
+    at_kanagawa = changed(lambda table: grant_of(table, "b5-21").update(at="prefecture/14"))
+
+    with pytest.raises(Refusal) as refused:
+        decide(load("prefecture/14", at_kanagawa), "relying/tokyo-licensing", "b5-21", Way.BY_CODE, TODAY)
+
+    assert refused.value.reason == "PURPOSE_SWITCHED_OFF"
+
+
+def test_a_former_affair_is_known_and_no_longer_in_force() -> None:
+    def grant_former(table: Table) -> None:
+        grant_of(table, "b1-19").update(affair="b1-77-2@2013")
+
+    with pytest.raises(Refusal) as refused:
+        decide(load(data=changed(grant_former)), "relying/local-pension", "b1-77-2@2013", Way.BY_CODE, TODAY)
+
+    assert (refused.value.reason, refused.value.facts["effective_until"]) == ("PURPOSE_NOT_IN_FORCE", "2013-12-31")
 
 
 @pytest.mark.parametrize("case", ["A-2026/0001", "x", "a" * 64, "1.2_3"])
@@ -139,65 +233,138 @@ def test_another_case_number_is_refused(case: str) -> None:
     assert refused.value.reason == "CASE_NUMBER_MALFORMED"
 
 
-def copy(target: Path, affairs: Callable[[str], str] = str, grants: Callable[[str], str] = str) -> None:
-    for name, change in (("affairs.csv", affairs), ("grants.toml", grants)):
-        (target / name).write_text(change((TABLE / name).read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def replaced(old: str, new: str) -> Callable[[str], str]:
-    def change(text: str) -> str:
-        assert old in text
-        return text.replace(old, new, 1)
-
-    return change
-
-
-def twice(text: str) -> str:
-    return text + text.splitlines()[1] + "\n"
-
-
 @pytest.mark.parametrize(
     "spoil",
     [
-        {"affairs": twice},
-        {"affairs": replaced("2003-04-01", "2003-04-31")},
-        {"affairs": replaced("national", "local")},
-        {"affairs": replaced("affair_id,", "id,")},
-        {"affairs": replaced("b1-16,", ",")},
-        {"affairs": lambda text: text.splitlines()[0] + "\n"},
-        {"affairs": replaced("b1-19,", "b1-19@,")},
-        {"grants": replaced('"b1-19"', '"b1-20"')},
-        {"grants": replaced('"b1-19"', '"b5-6"')},
-        {"grants": replaced('"b1-19"', '"b1-19", "b1-19"')},
-        {"grants": replaced('"by_code"', '"by_guess"')},
-        {"grants": replaced('"birth_date"', '"honseki"')},
-        {"grants": replaced(', "change"]', "]")},
-        {"grants": replaced('at = "agency/national"\n', "")},
-        {"grants": replaced('at = "agency/national"', 'at = "national"')},
-        {"grants": replaced("[[grant]]\nbody", "[[right]]\nbody")},
-        {"grants": replaced("[[grant]]\nbody", "[[grant\nbody")},
-        {"grants": lambda text: text + text},
-        {"grants": replaced('affairs = ["b1-19"]', 'affairs = "b1-19"')},
+        lambda table: table["grants"].append(grant_of(table, "b1-19")),
+        lambda table: grant_of(table, "b1-19").update(affair="b9-99"),
+        lambda table: grant_of(table, "b1-19").update(affair="b1-1-10"),
+        lambda table: grant_of(table, "b1-19").update(at="prefecture/13"),
+        lambda table: grant_of(table, "b1-19").update(at="national"),
+        lambda table: grant_of(table, "b1-19").update(body="relying/unlisted"),
+        lambda table: grant_of(table, "b1-19").update(items=["honseki"]),
+        lambda table: grant_of(table, "b1-19").update(items=[]),
+        lambda table: grant_of(table, "b1-19").update(items=["name"]),
+        lambda table: grant_of(table, "b1-19").update(verdicts_only=True),
+        lambda table: grant_of(table, "b1-19").update(ways=[]),
+        lambda table: grant_of(table, "b1-19").update(ways=["by_guess"]),
+        lambda table: grant_of(table, "b1-19").update({"from": "2003-02-30"}),
+        lambda table: grant_of(table, "b1-19").update({"from": "2026-01-02", "until": "2026-01-01"}),
+        lambda table: grant_of(table, "b1-19").update(quota_per_day=0),
+        lambda table: grant_of(table, "b1-19").update(quota_per_day=1.5),
+        lambda table: grant_of(table, "b1-19").update(quota_per_day=True),
+        lambda table: grant_of(table, "b1-19").update(pace_burst=5),
+        lambda table: grant_of(table, "b1-19").update(domain="Pension"),
+        lambda table: grant_of(table, "b1-19").update(hand_over=["relying/construction"]),
+        lambda table: grant_of(table, "b1-19").update(note="more"),
+        lambda table: table["bodies"][0].update(key="AAAA"),
+        lambda table: table["bodies"][0].update(key="not base64"),
+        lambda table: table["bodies"].append(table["bodies"][0]),
+        lambda table: table["affairs"].append(table["affairs"][0]),
+        lambda table: table["affairs"][0].update(level="local"),
+        lambda table: table["affairs"][0].update(article=""),
+        lambda table: table["affairs"][0].update({"from": ""}),
+        lambda table: table["affairs"][0].update(prefectures=["48"]),
+        lambda table: table["affairs"][0].update(prefectures=["13"]),
+        lambda table: table.update(affairs=[]),
+        lambda table: table.update(format="juki-purposes/v2"),
+        lambda table: table.update(more=[]),
     ],
 )
-def test_a_table_that_is_wrong_anywhere_is_refused(tmp_path: Path, spoil: dict[str, Callable[[str], str]]) -> None:
-    copy(tmp_path, **spoil)
+def test_a_table_that_is_wrong_anywhere_is_refused(spoil: Callable[[Table], object]) -> None:
+    data = changed(spoil)
 
     with pytest.raises(PurposesTableRefused) as refused:
-        load_purposes(tmp_path, "agency/national")
+        parse_table(data)
 
-    assert refused.value.facts["file"] in ("affairs.csv", "grants.toml")
+    assert refused.value.facts["row"]
 
 
-def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{}", b"[" * 100_000])
+def test_what_is_no_table_is_refused(data: bytes) -> None:
     with pytest.raises(PurposesTableRefused):
-        load_purposes(tmp_path, "agency/national")
+        parse_table(data)
 
 
-def test_a_table_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    copy(tmp_path)
-    for name in ("affairs.csv", "grants.toml"):
-        (tmp_path / name).write_bytes(b"\xff\xfe")
-        with pytest.raises(PurposesTableRefused):
-            load_purposes(tmp_path, "agency/national")
-        copy(tmp_path)
+def test_a_table_in_another_form_of_the_same_json_is_refused() -> None:
+    with pytest.raises(PurposesTableRefused):
+        parse_table(published() + b"\n")
+
+
+def copied(directory: Path) -> Path:
+    for path in SOURCES.glob("*.*"):
+        if path.suffix in (".csv", ".toml"):
+            shutil.copy(path, directory)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("affairs.csv", "affair_id,", "id,"),
+        ("affairs.csv", "ord-2026", "ord-2027"),
+        ("affairs.csv", "b1-1-2,1", "b1-1,1"),
+        ("first_days.csv", "b1-16,", "b9-16,"),
+        ("first_days.csv", "2003-04-01", "2003-04-31"),
+        ("first_days.csv", "2003-04-01", ""),
+        ("recipients.csv", "basis\n", "basis\nb9-99,機関,文書\n"),
+        ("editions.toml", "\nnewest", "\nlatest"),
+        ("editions.toml", "2013-12-31", '"2013"'),
+        ("switches.toml", "b5-6", "b9-6"),
+        ("switches.toml", "13 =", "48 ="),
+        ("switches.toml", "[prefecture]", "[prefectures]"),
+        ("bodies.toml", "title =", "name_ja ="),
+        ("bodies.toml", "[[body]]", "[[body"),
+        ("grants.toml", '"b1-19"', '"b1-19", "b1-19"'),
+        ("grants.toml", '"b1-19"', '"b1-1-10"'),
+        ("grants.toml", 'affairs = ["b1-19"]', 'affairs = "b1-19"'),
+        ("grants.toml", "[[grant]]\nbody", "[[right]]\nbody"),
+        ("grants.toml", 'at = "agency/national"\n', ""),
+        ("grants.toml", "\nquota_per_day", "\nquota"),
+    ],
+)
+def test_sources_that_are_wrong_anywhere_are_refused(tmp_path: Path, file: str, old: str, new: str) -> None:
+    path = copied(tmp_path) / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+    with pytest.raises(PurposesTableRefused) as refused:
+        build_table(tmp_path)
+
+    assert refused.value.facts
+
+
+@pytest.mark.parametrize("file", ["affairs.csv", "grants.toml"])
+def test_a_source_that_is_not_text_or_not_there_is_refused(tmp_path: Path, file: str) -> None:
+    (copied(tmp_path) / file).write_bytes(b"\xff\xfe")
+    with pytest.raises(PurposesTableRefused):
+        build_table(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(PurposesTableRefused) as refused:
+        build_table(tmp_path)
+
+    assert refused.value.facts["file"] == file
+
+
+def test_an_affair_without_a_recipient_may_be_granted_once_an_operator_fills_it_in(tmp_path: Path) -> None:
+    copied(tmp_path)
+    grants = (tmp_path / "grants.toml").read_text("utf-8").replace('"b1-19"', '"b1-1-10"')
+    (tmp_path / "grants.toml").write_text(grants, "utf-8")
+    with pytest.raises(PurposesTableRefused):
+        build_table(tmp_path)
+
+    (tmp_path / "recipients.csv").write_text("affair_id,recipient_body_ja,basis\nb1-1-10,機関,官報\n", "utf-8")
+
+    assert parse_table(build_table(tmp_path)).affairs["b1-1-10"].recipient == "機関"
+
+
+def test_a_fuller_table_of_affairs_is_taken(tmp_path: Path) -> None:
+    text = (SOURCES / "affairs.csv").read_text("utf-8")
+    row = text.splitlines()[1].replace("b1-1,", "b1-900,", 1)
+    (tmp_path / "newer.csv").write_text(f"{text}{row}\n", "utf-8")
+    told: dict[str, int] = {}
+
+    data = build_table(SOURCES, affairs=tmp_path / "newer.csv", progress=told.__setitem__)
+
+    assert len(parse_table(data).affairs) == told["affairs"] == 658
