@@ -16,6 +16,7 @@ from rich.markup import escape
 from deploy.pki.authority import Pki, load_settings
 from deploy.pki.crl import REASONS
 from deploy.pki.inventory import table
+from services.foundation.identity import node_id
 from services.foundation.refusals import Refusal
 
 _SETTINGS = Path(__file__).with_name("ceremony.toml")
@@ -59,6 +60,14 @@ def issue(pki: Pki, options: argparse.Namespace, out: Console) -> None:
     """Gives nodes the keys and certificates they lack."""
     for name in options.nodes:
         out.print(f"[green]issued[/] {name}: {pki.issue(name)}")
+
+
+def assign(pki: Pki, options: argparse.Namespace, out: Console) -> None:
+    """Says which witnesses a node's audit log needs; more than half of them must cosign."""
+    named = [witness.partition("=") for witness in options.witnesses]
+    root = pki.settings.trust_domain
+    path = pki.assign(options.node, {name: url or node_id(name, root).uri for name, _, url in named})
+    out.print(f"[green]assigned[/] {options.node}: {path}")
 
 
 def rotate(pki: Pki, options: argparse.Namespace, out: Console) -> None:
@@ -109,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     acts = parser.add_subparsers(required=True, metavar="<act>")
     _add(acts, init)
     _add(acts, issue).add_argument("nodes", nargs="+", metavar="tier/code")
+    assignment = _add(acts, assign)
+    assignment.add_argument("node", metavar="tier/code")
+    assignment.add_argument(
+        "witnesses", nargs="+", metavar="tier/code[=URL]", help="a node, or an auditor with its witness's HTTP prefix"
+    )
     rotation = _add(acts, rotate)
     rotation.add_argument(
         "nodes", nargs="*", metavar="tier/code", help="these, due or not; default: those that are due"

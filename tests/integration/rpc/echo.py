@@ -203,6 +203,7 @@ async def running(
     telemetry: Telemetry | None = None,
     recorder: Callable[[Call, Refusal], Any] | None = None,
     message_bytes: dict[str, int] | None = None,
+    standing: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Node]:
     """Runs a node of the network that serves the echo."""
@@ -213,7 +214,15 @@ async def running(
 
     config = config_of(network, NODE, **settings)
     trust = TrustStore.for_node(config)
-    gate = Gate.for_node(config, trust, access, recorder or record, telemetry=telemetry, message_bytes=message_bytes)
+    gate = Gate.for_node(
+        config,
+        trust,
+        access,
+        recorder or record,
+        telemetry=telemetry,
+        message_bytes=message_bytes,
+        standing=standing,
+    )
     echo = Echo()
     server = Server(config, gate).add(register, echo, SERVICE)
     port = await server.start()

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.foundation.refusals import Refusal
 from services.foundation.rpc.call import Call
 from services.foundation.rpc.status import RemoteRefusal, refusal_of
+from services.foundation.witness.refusals import LogNotWitnessed
 from tests.certificates import Network
 from tests.integration.rpc.echo import CALLER, NAME, Node, Stub, Words, running
 
@@ -101,6 +102,23 @@ async def test_the_longest_deadline_is_a_setting(network: Network) -> None:
         refusal = await refused(Stub(channel).say(Words(text="a"), timeout=5))
 
     assert (refusal.reason, refusal.facts["limit"]) == ("DEADLINE_TOO_LONG", "2")
+
+
+async def test_a_node_in_no_state_to_answer_refuses_all_but_health(network: Network) -> None:
+    asked: list[str] = []
+
+    def standing(method: str) -> None:
+        asked.append(method)
+        raise LogNotWitnessed("wait", seconds=900)
+
+    async with running(network, standing=standing) as node, node.channel(network.leaf(CALLER)) as channel:
+        refusal = await refused(Stub(channel).say(Words(text="a"), timeout=5))
+        asking: Any = health_pb2_grpc.HealthStub(channel)
+        health = await asking.Check(health_pb2.HealthCheckRequest())
+
+    assert (refusal.reason, [told.reason for _, told in node.recorded]) == ("LOG_NOT_WITNESSED", ["LOG_NOT_WITNESSED"])
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("size", [256 * 1024, 10_000_000])

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-import aics_tlog
-import aics_witness
+import aics_tlog  # type: ignore[import-not-found] # it needs a Python of its own
+import aics_witness  # type: ignore[import-not-found] # it needs a Python of its own
 
 
 def main() -> None:

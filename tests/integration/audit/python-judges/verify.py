@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-import aics_tlog
+import aics_tlog  # type: ignore[import-not-found] # it needs a Python of its own
 
 
 def main() -> None:
