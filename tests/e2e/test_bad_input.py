@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -229,8 +229,12 @@ async def test_a_repeated_request_is_answered_as_the_first_time(callers: Callers
     request = counter.moving_in()
     first = await counter.answer(request)
 
-    async with _nothing_left(callers):
-        assert await counter.answer(request) == first
+    sequence, drawn, acts = await _state(callers)
+
+    assert await counter.answer(request) == first
+
+    # What is answered again is in the log again; nothing else is done twice.
+    assert await _state(callers) == (sequence, drawn, [*cast("list[str]", acts), "REPEAT_REPLY"])
 
 
 async def test_a_request_id_serves_one_intent(callers: Callers) -> None:
