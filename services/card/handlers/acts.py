@@ -14,7 +14,7 @@ from services.card.desk import CardDesk
 from services.card.refusals import SessionUnknown
 from services.card.rules.issuing import Life
 from services.card.sessions import OpenCard, Sessions
-from services.card.store.unit import Store
+from services.card.store.unit import Store, Unit
 from services.card.wire.write import card_name
 from services.foundation.audit.entry import AuditEntry
 from services.foundation.journal import Journal, Reason, receipt_message
@@ -73,7 +73,7 @@ class Acts:
             return await self._repeated(call, kind)
         async with self.sessions.using(held):
             async with self.store.begin() as unit:
-                if (reply := await unit.replied(call)) is not None:
+                if (reply := await first_answer(unit, self.journal, call)) is not None:
                     return kind.FromString(reply)
                 begun = await unit.begin_act(call, held.number)
                 (receipt,) = await unit.record([self.entry(call, held)])
@@ -127,7 +127,15 @@ class Acts:
 
     async def _repeated(self, call: Call, kind: type[R]) -> R:
         async with self.store.begin() as unit:
-            return kind.FromString(await unit.replied(call) or b"")
+            return kind.FromString(await first_answer(unit, self.journal, call) or b"")
+
+
+async def first_answer(unit: Unit, journal: Journal, call: Call) -> bytes | None:
+    """Returns the answer that a repeated request had, with its repetition in the log of the same transaction."""
+    reply = await unit.replied(call)
+    if reply is not None:
+        await unit.record([journal.entry("REPEAT_REPLY", call=call, response=reply)])
+    return reply
 
 
 def receipted(kind: Callable[..., R]) -> Answer[object, R]:

@@ -10,7 +10,7 @@ from functools import partial
 from juki.card.v1 import issuing_service_pb2 as pb
 from services.card.apdu import Channel
 from services.card.desk import check_forms
-from services.card.handlers.acts import action_of
+from services.card.handlers.acts import action_of, first_answer
 from services.card.personalising import Office, Personaliser, applications_of
 from services.card.readers.session import ReaderSession
 from services.card.refusals import (
@@ -60,7 +60,7 @@ class Issues:
     async def repeated(self, call: Call) -> pb.IssueCardResponse | None:
         """Returns the answer that this request had before, or None."""
         async with self.store.begin() as unit:
-            reply = await unit.replied(call)
+            reply = await first_answer(unit, self.journal, call)
         return None if reply is None else pb.IssueCardResponse.FromString(reply)
 
     async def issue(self, call: Call, reader: str, wanted: Wanted, today: date) -> pb.IssueCardResponse:
@@ -77,7 +77,7 @@ class Issues:
             number = maker.number.hex().upper()
             facts = await connection.run(lambda _: maker.look())
             async with self.store.begin() as unit:
-                if (reply := await unit.replied(call)) is not None:
+                if (reply := await first_answer(unit, self.journal, call)) is not None:
                     return pb.IssueCardResponse.FromString(reply)
                 await _claim(unit, call, number, facts, wanted)
                 (receipt,) = await unit.record([self._entry(call, number, wanted.subject)])
@@ -93,7 +93,7 @@ class Issues:
     async def abandon(self, call: Call, reader: str) -> pb.AbandonIssueResponse:
         """Terminates the card in a reader, whose issue stopped in the middle; refuses CARD_NOT_BEING_ISSUED."""
         async with self.store.begin() as unit:
-            if (reply := await unit.replied(call)) is not None:
+            if (reply := await first_answer(unit, self.journal, call)) is not None:
                 return pb.AbandonIssueResponse.FromString(reply)
             begun = await unit.begun_with(call)
         office = self.office()

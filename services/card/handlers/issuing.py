@@ -11,7 +11,7 @@ import grpc.aio
 from juki.card.v1 import issuing_service_pb2 as pb
 from juki.card.v1 import issuing_service_pb2_grpc as rpc
 from juki.common.v1.receipt_pb2 import AuditReceipt
-from services.card.handlers.acts import Acts, Under, action_of
+from services.card.handlers.acts import Acts, Under, action_of, first_answer
 from services.card.handlers.batches import Batch
 from services.card.handlers.issues import Issues, Wanted
 from services.card.handlers.opening import Opening
@@ -124,7 +124,7 @@ class IssuingHandlers(rpc.IssuingServiceServicer):
     ) -> pb.RecallBatchResponse:
         call, batch = current_call(), parse.batch(request.batch)
         async with self._acts.store.begin() as unit:
-            if (reply := await unit.replied(call)) is not None:
+            if (reply := await first_answer(unit, self._acts.journal, call)) is not None:
                 return pb.RecallBatchResponse.FromString(reply)
             if not await unit.cards.page(batch, "", 1):
                 raise BatchUnknown("name a batch of which cards were issued here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -145,6 +147,15 @@ class Running:
     async def desk(self, caller: str = COUNTER) -> AsyncIterator[Desk]:
         async with self.channel(caller) as channel:
             yield Desk(channel)
+
+    async def acts(self) -> list[str]:
+        """Returns the actions in the node's log, in order."""
+        owner = await asyncpg.connect(self.urls.owner)
+        try:
+            rows = await owner.fetch("SELECT body FROM audit_entry ORDER BY seq")
+        finally:
+            await owner.close()
+        return [json.loads(row["body"])["act"] for row in rows]
 
     async def blank(self, reader: str = READER) -> Blank:
         """Puts a blank card into a reader."""

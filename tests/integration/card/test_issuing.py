@@ -119,6 +119,7 @@ async def test_an_answer_is_repeated_and_no_second_card_made(node: Running, desk
     changed = await reason_of(desk.issuing.IssueCard(request, timeout=SECONDS))
 
     assert again == first
+    assert (await node.acts()).count("REPEAT_REPLY") == 1
     assert changed == "REQUEST_ID_REUSED"
     assert await reason_of(desk.open()) == "CARD_BLANK"
 
