@@ -113,13 +113,14 @@ async def test_an_answer_is_repeated_and_no_second_card_made(node: Running, desk
     first = await desk.issuing.IssueCard(request, timeout=SECONDS)
     await node.readers.remove(READER)
     await node.blank()
+    repeated = (await node.acts()).count("REPEAT_REPLY")
 
     again = await desk.issuing.IssueCard(request, timeout=SECONDS)
     request.holder = f"residents/{uuid4()}"
     changed = await reason_of(desk.issuing.IssueCard(request, timeout=SECONDS))
 
     assert again == first
-    assert (await node.acts()).count("REPEAT_REPLY") == 1
+    assert (await node.acts()).count("REPEAT_REPLY") == repeated + 1
     assert changed == "REQUEST_ID_REUSED"
     assert await reason_of(desk.open()) == "CARD_BLANK"
 
