@@ -1,9 +1,14 @@
-"""The command of a relying body: `python -m relying confirm|confirm-by-attributes|bulk|changes|purposes`."""
+"""The command of a relying body.
+
+`python -m relying confirm|confirm-by-attributes|bulk|changes|purposes|explain|hand-over|open-hand-over`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import binascii
 import json
 import os
 import sys
@@ -19,8 +24,9 @@ from juki.confirmation.v1 import confirmation_service_pb2 as pb
 from relying.asserted import asserted_of
 from relying.bulk_files import BulkFiles, FilesDisagree, Run
 from relying.client import Refused, RelyingClient
+from relying.handed_over import NotForUs, load_key, open_handed_over
 from relying.receipts import ReceiptUnproved
-from relying.showing import answer_values, change_values, purpose_values, receipt_values
+from relying.showing import answer_values, change_values, check_values, purpose_values, receipt_values
 
 _NATIONAL = "national"
 
@@ -29,12 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns 0, 1 for a refusal or an unproved receipt, 2 for wrong use."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "open-hand-over":
+            return _open_hand_over(options)
         return asyncio.run(_run(options))
     except Refused as refused:
         facts = "".join(f"\n  {name}: {value}" for name, value in refused.facts.items())
         print(f"refused ({refused.code}) {refused}{facts}", file=sys.stderr)
     except ReceiptUnproved as unproved:
         print(f"the receipt is not proved: {unproved}", file=sys.stderr)
+    except NotForUs as error:
+        print(f"not opened: {error}", file=sys.stderr)
     except (FilesDisagree, OSError, ValueError, KeyError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
@@ -114,12 +124,48 @@ async def _purposes(client: RelyingClient, options: argparse.Namespace) -> None:
     _print_table(f"purposes, table {listed.table_version[:16]}", rows)
 
 
+async def _explain(client: RelyingClient, options: argparse.Namespace) -> None:
+    told = await client.explain(options.affair, options.case, options.way, options.item)
+    rows = [check_values(check) for check in told.checks]
+    if options.json:
+        shown = {"answered": told.answered, "checks": rows, "affair": told.affair, "article": told.article}
+        shown |= {"released": list(told.released), "withheld": list(told.withheld), "receipt": told.receipt.index}
+        print(json.dumps(shown, ensure_ascii=False))
+        return
+    _print_table("would be answered" if told.answered else "would not be answered, or not in full", rows)
+    for name, text in (("affair", told.affair), ("recipient", told.recipient), ("article", told.article)):
+        print(f"{name}: {text}")
+
+
+async def _hand_over(client: RelyingClient, options: argparse.Namespace) -> None:
+    response = await client.hand_over(options.affair, options.case, options.code, (options.to, options.to_affair))
+    shown = {
+        "outcome": pb.Outcome.Name(response.outcome).removeprefix("OUTCOME_"),
+        "sealed": base64.b64encode(response.sealed).decode(),
+        "receipt": receipt_values(response.receipt),
+    }
+    print(json.dumps(shown))
+
+
+def _open_hand_over(options: argparse.Namespace) -> int:
+    try:
+        sealed = base64.b64decode(options.sealed, validate=True)
+    except binascii.Error:
+        raise NotForUs("give it in base64, whole") from None
+    key = load_key(options.keys / "hand-over.key")
+    opened = open_handed_over(sealed, key, options.sender, options.receiver, options.affair)
+    print(json.dumps({"identifier": f"{opened.pairwise_id}.{opened.pairwise_key_version}"}))
+    return 0
+
+
 _COMMANDS = {
     "confirm": _confirm,
     "confirm-by-attributes": _confirm_by_attributes,
     "bulk": _bulk,
     "changes": _changes,
     "purposes": _purposes,
+    "explain": _explain,
+    "hand-over": _hand_over,
 }
 
 
@@ -154,8 +200,13 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name}", type=Path, default=given, required=given is None, help=f"directory of {content}"
         )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("confirm", "confirm-by-attributes", "bulk", "changes"):
+    for name in ("confirm", "confirm-by-attributes", "bulk", "changes", "explain", "hand-over"):
         _add_purpose(commands.add_parser(name))
+    _add_hand_over(commands)
+    explaining = commands.choices["explain"]
+    explaining.add_argument("--way", required=True, help="by_code, by_attributes, bulk or changes")
+    explaining.add_argument("--item", action="append", default=[], help="item that is wanted; may be given again")
+    explaining.add_argument("--json", action="store_true")
     by_code, by_attributes, bulk, changes = (
         commands.choices[name] for name in ("confirm", "confirm-by-attributes", "bulk", "changes")
     )
@@ -173,6 +224,18 @@ def _parser() -> argparse.ArgumentParser:
     changes.add_argument("--json", action="store_true")
     commands.add_parser("purposes").add_argument("--json", action="store_true")
     return parser
+
+
+def _add_hand_over(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    handing = commands.choices["hand-over"]
+    handing.add_argument("--code", required=True, help="resident code, eleven digits")
+    handing.add_argument("--to", required=True, help="body that is to have it, relying/<id>")
+    handing.add_argument("--to-affair", required=True, help="affair for which it is to have it")
+    opening = commands.add_parser("open-hand-over")
+    opening.add_argument("--sealed", required=True, help="what was handed over, base64")
+    opening.add_argument("--from", dest="sender", required=True, help="body that handed it over, relying/<id>")
+    opening.add_argument("--receiver", required=True, help="your own short name, relying/<id>")
+    opening.add_argument("--affair", required=True, help="your affair for which it is")
 
 
 def _add_purpose(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,19 @@ from relying.asserted import asserted_of
 from relying.client import BulkAnswers
 from relying.showing import answer_values
 
-COLUMNS = ("row", "outcome", "name", "birth_date", "sex", "address", "resident_code", "change", "differs", "log_index")
+COLUMNS = (
+    "row",
+    "outcome",
+    "name",
+    "birth_date",
+    "sex",
+    "address",
+    "resident_code",
+    "change",
+    "differs",
+    "identifier",
+    "log_index",
+)
 
 
 class FilesDisagree(Exception):  # noqa: N818 - names what is the case

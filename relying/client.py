@@ -17,7 +17,13 @@ from google.rpc import error_details_pb2, status_pb2
 from juki.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from juki.common.v1 import person_pb2, purpose_pb2, receipt_pb2
 from juki.confirmation.v1 import confirmation_service_pb2 as pb
-from juki.confirmation.v1 import confirmation_service_pb2_grpc
+from juki.confirmation.v1 import (
+    confirmation_service_pb2_grpc,
+    hand_over_service_pb2,
+    hand_over_service_pb2_grpc,
+    purpose_service_pb2,
+    purpose_service_pb2_grpc,
+)
 from relying.receipts import Checkpoint, LogKey, ReceiptUnproved, open_checkpoint, verify_inclusion
 
 DEADLINE_SECONDS = 10.0
@@ -59,6 +65,8 @@ class RelyingClient:
         self._channel = channel
         self._log_keys = {key.name: key for key in log_keys}
         self._confirmation = confirmation_service_pb2_grpc.ConfirmationServiceStub(channel)
+        self._purposes = purpose_service_pb2_grpc.PurposeServiceStub(channel)
+        self._handing_over = hand_over_service_pb2_grpc.HandOverServiceStub(channel)
         self._audit = audit_service_pb2_grpc.AuditServiceStub(channel)
 
     @classmethod
@@ -101,6 +109,30 @@ class RelyingClient:
     async def purposes(self) -> pb.ListPurposesResponse:
         """Lists what this body may ask for; raises `Refused`."""
         response: pb.ListPurposesResponse = await self._call(self._confirmation.ListPurposes, pb.ListPurposesRequest())
+        return response
+
+    async def explain(
+        self, affair: str, case: str, way: str, items: Sequence[str] = ()
+    ) -> purpose_service_pb2.ExplainPurposeResponse:
+        """Tells what a request would be answered, without a look-up; raises `Refused`."""
+        request = purpose_service_pb2.ExplainPurposeRequest(
+            purpose=_purpose(affair, case), way=way, items=items, request_id=str(uuid.uuid4())
+        )
+        response: purpose_service_pb2.ExplainPurposeResponse = await self._call(self._purposes.ExplainPurpose, request)
+        return response
+
+    async def hand_over(
+        self, affair: str, case: str, code: str, to: tuple[str, str]
+    ) -> hand_over_service_pb2.HandOverResponse:
+        """Gets an identifier that another body, `to` with its affair, alone can read; raises `Refused`."""
+        request = hand_over_service_pb2.HandOverRequest(
+            purpose=_purpose(affair, case),
+            resident_code=code,
+            to_body=to[0],
+            to_affair_id=to[1],
+            request_id=str(uuid.uuid4()),
+        )
+        response: hand_over_service_pb2.HandOverResponse = await self._call(self._handing_over.HandOver, request)
         return response
 
     async def changes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from juki.common.v1 import change_pb2, civil_date_pb2, person_pb2, receipt_pb2
 from juki.confirmation.v1 import confirmation_service_pb2 as pb
+from juki.confirmation.v1 import purpose_service_pb2 as purpose_pb
 
 _ATTRIBUTES = ("name", "birth_date", "sex", "address")
 _SEX_WORDS = {person_pb2.SEX_MALE: "男", person_pb2.SEX_FEMALE: "女", person_pb2.SEX_NOT_KNOWN: "不明"}
@@ -20,6 +21,7 @@ def answer_values(answer: pb.Answer) -> dict[str, str]:
         "resident_code": answer.resident_code,
         "change": _change_text(answer),
         "differs": " ".join(item for item in _ATTRIBUTES if getattr(answer.verdicts, item) == pb.VERDICT_DIFFERENT),
+        "identifier": f"{answer.pairwise_id}.{answer.pairwise_key_version}" if answer.pairwise_id else "",
     }
 
 
@@ -40,9 +42,25 @@ def purpose_values(purpose: pb.GrantedPurpose) -> dict[str, str]:
         "affair": purpose.affair_id,
         "in words": purpose.affair,
         "article": purpose.article,
-        "items": " ".join(purpose.items),
+        "items": " ".join(purpose.items) or "verdicts only",
         "ways": " ".join(purpose.ways),
         "since": date_text(purpose.effective_from),
+        "until": date_text(purpose.effective_until) if purpose.HasField("effective_until") else "",
+        "left today": f"{purpose.quota_left} of {purpose.quota_per_day}" if purpose.quota_per_day else "",
+        "a second": f"{purpose.pace_per_second:g}" if purpose.pace_per_second else "",
+        "switched on": "yes" if purpose.switched_on else "no",
+        "hand over": " ".join(purpose.hand_over),
+    }
+
+
+def check_values(check: purpose_pb.PurposeCheck) -> dict[str, str]:
+    """Names and values of one check of the gate."""
+    return {
+        "check": check.name,
+        "passed": "yes" if check.passed else "no",
+        "reason": check.reason,
+        "advice": check.advice,
+        "facts": " ".join(f"{name}={value}" for name, value in sorted(check.facts.items())),
     }
 
 

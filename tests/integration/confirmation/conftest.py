@@ -58,6 +58,8 @@ PURPOSE = purpose_service_pb2.DESCRIPTOR.services_by_name["PurposeService"]
 HAND_OVER = hand_over_service_pb2.DESCRIPTOR.services_by_name["HandOverService"]
 AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
 
+GRACE_SECONDS = 1.0
+"""How long the node answers although the tier above has another purposes table."""
 _ADOPTED = b'"act":"PURPOSES_ADOPTED"'
 
 
@@ -157,7 +159,16 @@ async def node(database: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Node]:
     (tmp_path / "salt.key").write_text("5a" * 32, "ascii")
     pairwise = Pairwise(FileKey(tmp_path, 1))
     administrators = write_administrators(network.trust)
-    purposes = AdoptedPurposes(directory, administrators, store, log, clock, pairwise, reload=timedelta(seconds=0.05))
+    purposes = AdoptedPurposes(
+        directory,
+        administrators,
+        store,
+        log,
+        clock,
+        pairwise,
+        reload=timedelta(seconds=0.05),
+        grace=timedelta(seconds=GRACE_SECONDS),
+    )
     adopting = asyncio.create_task(purposes.run())
     recorder = Recorder(log, clock, pairwise)
     handlers = ConfirmationHandlers(store, log, purposes, clock, pairwise)
