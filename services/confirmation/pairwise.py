@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hmac
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from services.confirmation.refusals import PairwiseKeyAbsent
 from services.confirmation.rules.purposes import Grant
@@ -25,6 +25,8 @@ LABEL = "juki-ppid-"
 """Label of the key in the token, followed by its version."""
 _PURPOSE = b"juki-ppid/v1"
 _SIZE = 20
+_KEY_BITS = 256
+T = TypeVar("T")
 
 
 class PairwiseKey(Protocol):
@@ -59,15 +61,22 @@ class TokenKey:
 
     def mac(self, data: bytes) -> bytes:
         """Returns the HMAC-SHA-256 of `data`, made in the token; refuses PAIRWISE_KEY_ABSENT."""
+        return self._use(lambda session: self._mac(session, data), write=False)
+
+    def ensure(self) -> bool:
+        """Makes the key in the token if it is not there, and tells whether it was made; refuses as `mac`."""
+        return self._use(self._ensure, write=True)
+
+    def _use(self, work: Callable[[pkcs11.Session], T], *, write: bool) -> T:
         try:
             import pkcs11  # noqa: PLC0415 - of the extra `issuing`
         except ImportError:
             raise _absent("install python-pkcs11: it comes with the extra `issuing`") from None
         with self._lock:
             try:
-                session = self._open()
+                session = self._open(write=write)
                 try:
-                    return self._mac(session, data)
+                    return work(session)
                 finally:
                     session.close()
             except OSError:
@@ -76,22 +85,39 @@ class TokenKey:
                 # The binding's errors hold no PIN, but their chain may hold the call's arguments.
                 raise _absent("look after the token, and its key", error=type(error).__name__) from None
 
-    def _open(self) -> pkcs11.Session:
+    def _open(self, *, write: bool) -> pkcs11.Session:
         import pkcs11  # noqa: PLC0415 - as above
 
         pin = self._settings.pin_file.read_text("ascii").strip()
         token = pkcs11.lib(self._settings.module).get_token(token_label=self._settings.label)
         try:
-            return token.open(user_pin=pin)
+            return token.open(user_pin=pin, rw=write)
         except pkcs11.UserAlreadyLoggedIn:
             # Whoever logs in to a token does so for the whole process.
-            return token.open()
+            return token.open(rw=write)
 
     def _mac(self, session: pkcs11.Session, data: bytes) -> bytes:
         from pkcs11 import Mechanism, ObjectClass  # noqa: PLC0415 - as above
 
         key = session.get_key(object_class=ObjectClass.SECRET_KEY, label=f"{LABEL}{self.version}")
         return bytes(key.sign(data, mechanism=Mechanism.SHA256_HMAC))  # type: ignore[attr-defined]
+
+    def _ensure(self, session: pkcs11.Session) -> bool:
+        from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass  # noqa: PLC0415 - as above
+
+        label = f"{LABEL}{self.version}"
+        if any(session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label})):
+            return False
+        session.generate_key(
+            KeyType.GENERIC_SECRET,
+            _KEY_BITS,
+            label=label,
+            store=True,
+            capabilities=MechanismFlag.SIGN,
+            mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
+            template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+        )
+        return True
 
 
 class FileKey:
