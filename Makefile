@@ -29,7 +29,7 @@ UV := $(shell command -v uv 2>/dev/null || echo var/tools/bin/uv)
 LOCAL := $(PY) -m deploy.local --topology $(TOPOLOGY)
 
 .PHONY: help setup proto demo up down status test unit contract integration e2e house fmt fmt-check lint types arch \
-	docs docs-check breaking check bench card fuzz drill-tamper lock clean
+	conformance docs docs-check breaking check bench card fuzz drill-tamper lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9 -]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | \
@@ -105,6 +105,9 @@ test: setup ## run every level of the tests
 
 unit contract integration e2e house: setup ## run one level of the tests
 	@$(PY) -m pytest tests/$@
+
+conformance: setup ## judge a card by its specification: JUKI_CARD_READER, JUKI_CARD_SPECIMEN; else the software card
+	@$(PY) -m pytest -rs tests/conformance/card
 
 # --- checking --------------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from services.card.terminal.applications import JPKI_AID
+from services.foundation.refusals import Refusal
 from tests.conformance.card.card import Card, Service
 from tests.conformance.card.life import Life
-from tests.conformance.card.links import SIMULATOR, open_link
+from tests.conformance.card.links import SIMULATOR, Link, open_link
 from tests.conformance.card.specify import specify
 from tests.conformance.card.specimen import load
 from tests.conformance.card.terminal import Terminal
@@ -39,7 +40,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Take]:
             pytest.skip(f"this needs a card of kind {kind}: JUKI_CARD_SPECIMEN describes another")
         if kind not in cards:
             path = path or specify(state, kind)
-            cards[kind] = Card(load(path), open_link(reader, path))
+            cards[kind] = Card(load(path), _open(reader, path))
         return cards[kind]
 
     yield of
@@ -108,6 +109,16 @@ def life(take: Take) -> Life:
     return Life(blank)
 
 
+def _open(reader: str, path: Path) -> Link:
+    """Opens the card; without one there is nothing to judge."""
+    try:
+        link = open_link(reader, path)
+        link.reset()
+    except Refusal as refusal:
+        pytest.exit(f"{refusal.reason}: {refusal.advice}", 4)
+    return link
+
+
 def _reset(card: Card) -> Card:
     card.link.reset()
     return card
@@ -130,6 +141,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 return
             section = ".".join(part for part in found.groups() if part)
             counts.setdefault(section, Counter())[outcome] += 1
+    if not counts:
+        return
     terminalreporter.section("docs/specs/card.md, by section")
     for section in sorted(counts):
         terminalreporter.line(f"  {section:<5}" + ", ".join(f"{n} {name}" for name, n in counts[section].items()))

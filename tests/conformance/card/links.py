@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from services.card.readers.embedded import Insertable
 from services.card.readers.scard import Scard
+from services.card.refusals import CardAbsent
 
 SIMULATOR = "simulator:"
+_INSERT_SECONDS = 5.0
 
 
 class Link(Protocol):
@@ -30,7 +33,7 @@ class Link(Protocol):
 
 
 class ReaderLink:
-    """The card in a PC/SC reader, held exclusively."""
+    """The card in a PC/SC reader, held exclusively; one that is put in within five seconds will do."""
 
     def __init__(self, reader: str) -> None:
         self._reader = reader
@@ -40,7 +43,7 @@ class ReaderLink:
 
     def reset(self) -> bytes:
         self._disconnect()
-        self._card, self._protocol = self._scard.connect(self._reader)
+        self._card, self._protocol = self._connect()
         return self._scard.atr(self._card, self._reader)
 
     def transmit(self, raw: bytes) -> bytes:
@@ -49,6 +52,16 @@ class ReaderLink:
     def release(self) -> None:
         self._disconnect()
         self._scard.release()
+
+    def _connect(self) -> tuple[Any, int]:
+        deadline = time.monotonic() + _INSERT_SECONDS
+        while True:
+            try:
+                return self._scard.connect(self._reader)
+            except CardAbsent:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
 
     def _disconnect(self) -> None:
         if self._card is not None:

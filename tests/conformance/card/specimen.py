@@ -40,7 +40,7 @@ class Specimen:
 
 
 def load(path: Path) -> Specimen:
-    """Reads a specimen file; raises ValueError, TypeError, KeyError or OSError for one that is not as the README says."""
+    """Reads a specimen file; raises ValueError, TypeError, KeyError or OSError when it is not as the README says."""
     found = tomllib.loads(path.read_text("utf-8"))
     issuer, kind = found["issuer"], found["kind"]
     if kind not in KINDS:

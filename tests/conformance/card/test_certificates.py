@@ -69,6 +69,31 @@ def test_4_3_a_replayed_command_is_refused(card: Card, terminal: Terminal) -> No
     assert opened.transmit(command).sw == 0x6988
 
 
+def test_4_3_a_tampered_command_is_refused_and_closes_the_channel(card: Card, terminal: Terminal) -> None:
+    opened = card.authenticate(terminal, DOMAIN_AID)
+    assert opened.end is not None
+    command = opened.end.wrap(Command(0x80, 0xCA, 0x9F, 0x70, le=SHORT_LE))
+
+    assert opened.transmit(replace(command, p1=0x00, p2=0x45)).sw == 0x6988
+
+    assert opened.transmit(opened.end.wrap(Command(0x80, 0xCA, 0x9F, 0x70, le=SHORT_LE))).sw == 0x6982
+
+
+def test_4_3_a_dropped_command_is_noticed_by_the_next(card: Card, terminal: Terminal) -> None:
+    opened = card.authenticate(terminal, DOMAIN_AID)
+    assert opened.end is not None
+    opened.end.wrap(Command(0x80, 0xCA, 0x9F, 0x70, le=SHORT_LE))
+
+    assert opened.transmit(opened.end.wrap(Command(0x80, 0xCA, 0x9F, 0x70, le=SHORT_LE))).sw == 0x6988
+
+
+def test_4_3_each_session_has_keys_of_its_own(card: Card, terminal: Terminal) -> None:
+    holder = card.holder()
+    ends = [card.authenticate(terminal, DOMAIN_AID, holder).end for _ in range(3)]
+
+    assert len({end.keys.enc for end in ends if end is not None}) == 3
+
+
 def test_4_3_who_shows_anothers_certificate_cannot_speak(card: Card, terminal: Terminal, anchor: int) -> None:
     """A thief of a certificate agrees on keys, but with a key of its own they are not the card's."""
     _, version = card.versions()
