@@ -27,12 +27,15 @@ from services.foundation.orders import load_administrators, parse_order
 from services.foundation.refusals import Refusal
 from tools.purposes.showing import counts_of, differences, print_rows, rows_of
 
+_PIPE_WIDTH = 200
+"""Room for a table's row where the output is no terminal."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.act(options, Console()))
+        return int(options.act(options, Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)))
     except Refusal as refused:
         facts = ", ".join(f"{name} {value}" for name, value in refused.facts.items() if value)
         sys.stderr.write(f"{refused.reason}: {refused.advice}" + (f" ({facts})" if facts else "") + "\n")

@@ -56,15 +56,16 @@ def differences(old: Purposes, new: Purposes) -> list[Row]:
 
 
 def print_rows(out: Console, rows: Sequence[Row]) -> None:
-    """Prints a table of rows."""
+    """Prints a table of rows, without the columns that are empty in all of them."""
     if not rows:
         out.print("nothing")
         return
     table = Table()
-    for name in rows[0]:
-        table.add_column(name)
+    names = [name for name in rows[0] if any(row[name] for row in rows)]
+    for name in names:
+        table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(str(row[name]) for name in names))
     out.print(table, markup=False)
 
 

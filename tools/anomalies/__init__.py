@@ -1,0 +1,1 @@
+"""Finding look-ups in an audit log that somebody should explain."""
