@@ -6,8 +6,12 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from services.card import tlv
+from services.card.apdu import SHORT_LE
 from services.card.securechannel import StaticKeys
 from services.card.terminal.card_certificate import CardAnchors
 from services.card.terminal.domain import ANCHOR_KEY, DOMAIN_AID, STATIC_KEY, SecurityDomain
@@ -92,10 +96,22 @@ class Card:
         shape = replace(TERMINAL, not_before=yesterday())
         return mint(replace(shape, **changes), self.specimen.authority)  # type: ignore[arg-type]
 
+    def certify(self, subject: x509.Name, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> x509.Certificate:
+        """Makes a certificate in the authority's name; of what kind does not matter to the card."""
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "conformance authority")])
+        builder = x509.CertificateBuilder(name, subject, key, x509.random_serial_number())
+        builder = builder.not_valid_before(yesterday()).not_valid_after(yesterday() + timedelta(days=365))
+        return builder.sign(self.specimen.authority, hashes.SHA256())
+
     def versions(self) -> tuple[int, int]:
         """Reads the versions of the trust anchor and of the static key."""
-        domain = CardSession(Terminal(self.link)).security_domain()
-        return domain.version_of(ANCHOR_KEY), domain.version_of(STATIC_KEY)
+        return self.versions_of(Terminal(self.link).select(DOMAIN_AID))
+
+    def versions_of(self, terminal: Terminal) -> tuple[int, int]:
+        """Reads the same over a terminal that has the security domain selected, protected if a session is open."""
+        entries = [item.value for item in tlv.parse(terminal.ok(0x80, 0xCA, 0x00, 0xE0, le=SHORT_LE))]
+        highest = {kid: max(entry[1] for entry in entries if entry[0] == kid) for kid in (ANCHOR_KEY, STATIC_KEY)}
+        return highest[ANCHOR_KEY], highest[STATIC_KEY]
 
     def static_key(self) -> ec.EllipticCurvePublicKey:
         """Reads and believes the card's certificate."""

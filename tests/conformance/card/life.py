@@ -5,21 +5,22 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.card import tlv
 from services.card.apdu import SHORT_LE, Command
-from services.card.securechannel import StaticKeys
+from services.card.securechannel import StaticKeys, encrypt_key
 from services.card.terminal.applications import JPKI_AID, JUKI_NET_AID, CardIdentity
 from services.card.terminal.domain import ANCHOR_KEY, DOMAIN_AID, STATIC_KEY, LifeCycle, SecurityDomain
 from services.card.terminal.key_set import key_set_answer, key_set_data
 from services.card.terminal.scp03 import KeyAccess
 from services.card.terminal.session import CardSession
-from tests.conformance.card.card import Card, draw_keys, yesterday
+from tests.conformance.card.card import Card, draw_keys
 from tests.conformance.card.terminal import Terminal
 
+_NO_POINT = tlv.encode(0xB0, b"\x04" + b"\x01" * 64) + tlv.encode(0xF0, b"\0") + b"\0"
+_JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8\xff\xe0", b"\xff\xd9"
 JUKI_PIN, KEY_PIN = b"4711", b"1234"
 CODE = b"12345678903"
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420") + bytes(32)
@@ -91,15 +92,29 @@ class Life:
         domain = self._domain()
         domain.put_anchor(0, 5, self._card.specimen.authority.public_key())
         point = domain.generate_static(0, 6)
+        self._load_other_keys()
         self._seen["certificate for no key"] = self._store_certificate(7, b"")
         number = x509.NameAttribute(x509.NameOID.SERIAL_NUMBER, self._card.specimen.number.hex().upper())
-        certificate = self._certify(x509.Name([number]), point)
+        certificate = _der(self._card.certify(x509.Name([number]), point))
         self._seen["certificate"] = self._store_certificate(6, certificate)
         self._seen["keys"] = self.terminal.select(DOMAIN_AID).ok(0x80, 0xCA, 0x00, 0xE0, le=SHORT_LE)
         self._seen["keys expected"] = bytes((ANCHOR_KEY, 5, STATIC_KEY, 6))
         self._seen["stored certificate"] = certificate
         reference = tlv.encode(0xA6, tlv.encode(0x83, bytes((STATIC_KEY, 6))))
         self._see("read certificate", self.terminal.select(DOMAIN_AID), 0x80, 0xCA, 0xBF, 0x21, reference, SHORT_LE)
+
+    def _load_other_keys(self) -> None:
+        """Adds an anchor of P-384 and a static key from outside, and takes both away again."""
+        domain = self._domain()
+        domain.put_anchor(0, 9, ec.generate_private_key(ec.SECP384R1()).public_key())
+        terminal = self._issuer()
+        scalar = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value.to_bytes(32, "big")
+        data = b"\x0a" + tlv.encode(0xB1, encrypt_key(self.keys.dek, scalar)) + tlv.encode(0xF0, b"\0") + b"\0"
+        self._see("static key from outside", terminal, 0x80, 0xD8, 0x00, STATIC_KEY, data, SHORT_LE)
+        self._see("no point", terminal, 0x80, 0xD8, 0x00, ANCHOR_KEY, b"\x0b" + _NO_POINT, SHORT_LE)
+        self._seen["keys between"] = terminal.ok(0x80, 0xCA, 0x00, 0xE0, le=SHORT_LE)
+        for kid, kvn in ((ANCHOR_KEY, 9), (STATIC_KEY, 10)):
+            terminal.ok(0x80, 0xE4, data=tlv.encode(0xD0, bytes((kid,))) + tlv.encode(0xD2, bytes((kvn,))))
 
     def _store_certificate(self, kvn: int, der: bytes) -> int:
         reference = tlv.encode(0xA6, tlv.encode(0x83, bytes((STATIC_KEY, kvn))))
@@ -112,6 +127,9 @@ class Life:
         juki_net = self._issuer(JUKI_NET_AID)
         for name, code in (("a code of ten digits", CODE[:10]), ("a code that fails its check", b"12345678900")):
             self._see(name, juki_net, 0x80, 0xE2, 0x80, 0x00, tlv.Grouping(0x0001, code).encode())
+        long = _JPEG_BEGINS + bytes(12_288) + _JPEG_ENDS
+        for name, photograph in (("a photograph too long", long), ("a photograph that is none", bytes(64))):
+            self._see(name, juki_net, 0x80, 0xE2, 0x80, 0x00, tlv.Grouping(0x0003, photograph).encode())
         empty = self._used(JUKI_NET_AID)
         mixed = tlv.Grouping(0x0001, CODE).encode() + tlv.Grouping(0x0002, b"no identity").encode()
         self._see("a good file and a bad one", self._issuer(JUKI_NET_AID), 0x80, 0xE2, 0x80, 0x00, mixed)
@@ -155,7 +173,7 @@ class Life:
     def _stored_key(self, certificate: bytes) -> tuple[int, int, int, int, bytes]:
         if certificate == b"\0" * 32:
             key = rsa.generate_private_key(65537, 2048).public_key()
-            certificate = self._certify(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "nobody")]), key)
+            certificate = _der(self._card.certify(_named("nobody"), key))
         return 0x80, 0xE2, 0x80, 0x00, tlv.Grouping(0x000A, certificate).encode()
 
     def _certify_pair(self, name: str) -> None:
@@ -163,8 +181,7 @@ class Life:
             tlv.parse_exactly(self.terminal.select(JPKI_AID).ok(*self._public()), 0x7F49)[0], 0x81, 0x82
         )
         numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
-        holder = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "synthetic holder")])
-        certificate = self._certify(holder, numbers.public_key())
+        certificate = _der(self._card.certify(_named("synthetic holder"), numbers.public_key()))
         data = tlv.Grouping(0x000A, certificate).encode()
         self._see(name, self._issuer(JPKI_AID), 0x80, 0xE2, 0x80, 0x00, data)
         self._seen[f"{name}: data"] = certificate
@@ -203,10 +220,10 @@ class Life:
         self._card.link.reset()
         self._state("terminated after a reset")
 
-    def _certify(self, subject: x509.Name, key: object) -> bytes:
-        """Makes a certificate in the authority's name; of what kind does not matter to the card."""
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "conformance authority")])
-        begins = yesterday()
-        builder = x509.CertificateBuilder(name, subject, key, x509.random_serial_number())  # type: ignore[arg-type]
-        builder = builder.not_valid_before(begins).not_valid_after(begins + timedelta(days=365))
-        return builder.sign(self._card.specimen.authority, hashes.SHA256()).public_bytes(Encoding.DER)
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)

@@ -66,6 +66,13 @@ def test_2_5_each_channel_has_its_own_session(card: Card, terminal: Terminal, se
     assert other.read(service.ef).is_success
 
 
+def test_2_5_channels_are_managed_without_protection_in_a_session(card: Card, terminal: Terminal) -> None:
+    terminal.scp03(card.keys)
+
+    assert terminal.plain(0x00, 0x70, 0x00, 0x00, le=1).data == b"\x01"
+    assert terminal.send(0x80, 0xF2, 0x40, 0x00, b"\x4f\x00", SHORT_LE).is_success
+
+
 @pytest.mark.parametrize("change", ["shorter", "longer", "other", "empty"])
 def test_2_6_only_an_exact_name_selects(terminal: Terminal, service: Service, change: str) -> None:
     aid = {"shorter": service.aid[:-1], "longer": service.aid + b"\0", "other": b"\xf0nobody", "empty": b""}[change]

@@ -111,6 +111,17 @@ def test_5_1_keys_are_listed_with_their_versions(life: Life) -> None:
     assert {(anchor, anchor_version), (static, static_version)} <= entries
 
 
+def test_5_1_an_anchor_of_p384_and_a_static_key_from_outside_are_taken(life: Life) -> None:
+    assert (life.sw("static key from outside"), life.data("static key from outside: data")) == (0x9000, b"\x0a")
+    entries = {tuple(item.value[:3]) for item in tlv.parse(life.data("keys between"))}
+
+    assert {(0x10, 9, 0xB0), (0x11, 10, 0xB1)} <= entries
+
+
+def test_5_1_an_anchor_that_is_no_point_is_refused(life: Life) -> None:
+    assert life.sw("no point") == 0x6A80
+
+
 def test_5_2_the_issuer_is_written_while_the_card_is_issued(life: Life) -> None:
     assert life.sw("issuer") == 0x9000
     assert life.sw("issuer again") == 0x6985
@@ -121,9 +132,12 @@ def test_5_2_certificates_are_stored_for_keys_that_there_are(life: Life) -> None
     assert life.data("read certificate: data") == life.data("stored certificate")
 
 
-@pytest.mark.parametrize("code", ["a code of ten digits", "a code that fails its check"])
-def test_8_content_of_another_form_is_refused(life: Life, code: str) -> None:
-    assert life.sw(code) == 0x6A80
+@pytest.mark.parametrize(
+    "content",
+    ["a code of ten digits", "a code that fails its check", "a photograph too long", "a photograph that is none"],
+)
+def test_8_content_of_another_form_is_refused(life: Life, content: str) -> None:
+    assert life.sw(content) == 0x6A80
 
 
 def test_8_files_named_together_are_written_together_or_not_at_all(life: Life) -> None:

@@ -9,11 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.x509.oid import NameOID
 
 from services.card import tlv
 from services.card.apdu import SHORT_LE
 from services.card.securechannel import decode_point
 from services.card.terminal.applications import OPERATOR_AID, Operator
+from services.card.terminal.requests import request_operator
 from services.card.terminal.session import CardSession
 from tests.conformance.card.card import Card
 from tests.conformance.card.terminal import Terminal
@@ -102,6 +104,24 @@ def test_7_3_a_certificate_of_another_key_is_refused(operator: Card, selected: T
     foreign = tlv.Grouping(0x0001, operator.holder().der).encode()
 
     assert selected.scp03(operator.keys).send(0x80, 0xE2, 0x80, 0x00, foreign).sw == 0x6A80
+
+
+def test_7_3_a_new_key_proves_its_possession_and_is_then_certified(operator: Card) -> None:
+    if not operator.specimen.is_expendable:
+        pytest.skip("this makes the operator a new key: declare the card expendable in its specimen file")
+    application: Operator = CardSession(operator.fresh()).operator(operator.specimen.keys)
+    old = application.public_key()
+
+    new = application.generate()
+
+    assert new != old
+    assert operator.fresh().select(OPERATOR_AID).read(0x0001).sw == 0x6A82
+    application = CardSession(operator.fresh()).operator(operator.specimen.keys)
+    request = request_operator(application, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "synthetic operator")]))
+    assert request.is_signature_valid
+    assert request.public_key() == new
+    application.store_certificate(operator.certify(request.subject, new))
+    assert CardSession(operator.fresh()).operator().certificate().public_key() == new
 
 
 def test_7_3_a_new_pair_is_the_issuers_to_make(proved: Terminal) -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from services.card import tlv
 from services.card.apdu import SHORT_LE, Command, Response
 from services.card.securechannel import HostEnd
 from services.card.terminal.applications import JPKI_AID, JUKI_NET_AID, OPERATOR_AID
-from services.card.terminal.domain import DOMAIN_AID
+from services.card.terminal.domain import DOMAIN_AID, STATIC_KEY
 from tests.conformance.card.card import MARK, Card, Service, draw_keys
 from tests.conformance.card.terminal import Terminal
 
@@ -136,6 +137,15 @@ def test_4_1_a_protected_chain_is_checked_as_one_command(terminal: Terminal, ser
     assert opened.ok(0x00, 0xB0, 0x00, 0x00, le=SHORT_LE) == content[:256]
 
 
+def test_4_1_a_long_protected_answer_is_given_in_parts(card: Card, session: Terminal) -> None:
+    reference = tlv.encode(0xA6, tlv.encode(0x83, bytes((STATIC_KEY, card.versions_of(session)[1]))))
+
+    protected = session.ok(0x80, 0xCA, 0xBF, 0x21, reference, SHORT_LE)
+
+    assert len(protected) > SHORT_LE
+    assert session.select(DOMAIN_AID).ok(0x80, 0xCA, 0xBF, 0x21, reference, SHORT_LE) == protected
+
+
 def test_4_1_a_protected_extended_command_is_taken(session: Terminal) -> None:
     extended = replace(LIST, extended=True)
 
@@ -148,6 +158,15 @@ def test_4_2_the_card_proves_that_it_has_the_keys(card: Card, terminal: Terminal
     terminal.begin_scp03(card.keys)
 
     assert terminal.is_genuine
+
+
+def test_4_a_terminal_is_proved_to_every_application(card: Card, terminal: Terminal, service: Service) -> None:
+    installed = [each.aid for each in card.domain().applications()]
+    assert service.aid in installed
+
+    for aid in (DOMAIN_AID, *installed):
+        opened = card.authenticate(card.fresh(), aid)
+        assert opened.send(0x00, 0xFF).sw == 0x6D00
 
 
 def _initialize(terminal: Terminal, kvn: int = 0) -> Response:
