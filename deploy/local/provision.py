@@ -20,6 +20,7 @@ from services.foundation.clock import SystemClock
 from services.foundation.db import migrate
 from services.foundation.identity import Tier
 from services.foundation.orders import ROLES_NEEDED
+from services.foundation.refusals import StoreUnreachable
 
 _CEREMONY = CHECKOUT / "deploy" / "pki" / "ceremony.toml"
 _CONFIRMING = (Tier.AGENCY, Tier.PREFECTURE)
@@ -58,7 +59,10 @@ async def ensure_database(node: Node, cluster: Cluster, layout: Layout) -> None:
         app_role = urlsplit(node.database_url).username
         if not app_role:
             raise TopologyMalformed("name the application role in database_url", where=f"node {node.name}")
-        await migrate.upgrade(node.database_owner_url, migrations, app_role)
+        try:
+            await migrate.upgrade(node.database_owner_url, migrations, app_role)
+        except StoreUnreachable as refusal:
+            raise StoreUnreachable(refusal.advice, **refusal.facts, node=node.name) from refusal
         return
     roles = _roles(node, layout)
     await cluster.ensure_database(roles)

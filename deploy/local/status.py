@@ -24,6 +24,7 @@ from juki.exchange.v1 import exchange_service_pb2 as exchange_pb
 from juki.exchange.v1 import exchange_service_pb2_grpc as exchange_grpc
 
 _ATTEMPT_S = 3.0
+_NAME_WIDTH = 16
 _SENDING = exchange_pb.Stream.DIRECTION_SENDING
 
 
@@ -58,21 +59,30 @@ def show(layout: Layout, topology: Topology, state: RunState, console: Console) 
     postgres = state.processes.get("postgres")
     if postgres is not None:
         processes.add_row("postgres", "", str(postgres.pid), _state(postgres), str(postgres.restarts))
-    edges = _table("node", "sends to", "lag", ">held", ">entries", ">size", "checkpoint over")
+    edges = _table("node", "sends to", "lag", ">held", ">entries", ">size", ">published", ">age")
     for node in topology.nodes:
         answer = answers[node.name]
         processes.add_row(*_process_row(node, state.processes.get(node.name), answer))
         edges.add_row(*_edge_row(layout.node(node.identity) / "log", node, answer))
+    console.print()
     console.print(processes)
+    console.print()
     console.print(edges)
     return all(answer.healthy for answer in answers.values())
 
 
 def _table(*headings: str) -> Table:
-    """Makes a table; a heading after `>` is that of a column of numbers."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    """Makes a table that fits 80 columns; a heading after `>` is that of a column of numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
     for heading in headings:
-        table.add_column(heading.lstrip(">"), justify="right" if heading.startswith(">") else "left")
+        # Two names cut off after `municipal/1` would be the same to a reader.
+        table.add_column(
+            heading.lstrip(">"),
+            justify="right" if heading.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=heading in ("node", "sends to"),
+            min_width=_NAME_WIDTH if heading == "node" else None,
+        )
     return table
 
 
@@ -125,7 +135,8 @@ def _edge_row(log: Path, node: Node, answer: NodeStatus) -> list[str]:
         str(answer.held),
         str(answer.durable),
         _size(log),
-        f"{answer.published}, {_age(log / 'checkpoint')}",
+        str(answer.published),
+        _age(log / "checkpoint"),
     ]
 
 
@@ -138,7 +149,7 @@ def _state(process: ProcessState) -> Text:
 def _lag(stream: exchange_pb.Stream) -> str:
     behind = stream.last_sequence - stream.acknowledged_sequence
     if not behind:
-        return f"none, at {stream.last_sequence}"
+        return f"0, at {stream.last_sequence}"
     return f"{behind}, {stream.lag_seconds:.1f} s{', ' + stream.last_failure if stream.last_failure else ''}"
 
 
@@ -149,6 +160,6 @@ def _size(directory: Path) -> str:
 
 def _age(checkpoint: Path) -> str:
     try:
-        return f"{max(0.0, time.time() - checkpoint.stat().st_mtime):.0f} s old"
+        return f"{max(0.0, time.time() - checkpoint.stat().st_mtime):.0f} s"
     except FileNotFoundError:
-        return "none yet"
+        return "none"

@@ -94,7 +94,7 @@ class Stage:
     def _line(self, left: str | Text, right: str, style: str = "") -> None:
         line = Table.grid(padding=(0, 1), expand=False)
         line.add_column(width=_NAME_WIDTH)
-        line.add_column()
+        line.add_column(overflow="fold")
         line.add_row(left, Text(right, style=style))
         self.console.print(line)
 
