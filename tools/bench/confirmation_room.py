@@ -26,6 +26,8 @@ from juki.confirmation.v1 import confirmation_service_pb2 as pb
 from services.confirmation.handlers import ConfirmationHandlers
 from services.confirmation.pairwise import FileKey, Pairwise
 from services.confirmation.purposes import parse_table
+from services.confirmation.rules.admission import JAPAN
+from services.confirmation.rules.purposes import Way, decide
 from services.confirmation.rules.record import ReportedChange
 from services.confirmation.store import PostgresChanges
 from services.confirmation.tables import create_confirmation, create_purposes
@@ -48,6 +50,8 @@ from tests.doubles.purposes import FixedPurposes
 
 _AGENCY = node_id("agency/national", "juki.example")
 _CHANGES = 10_000
+_FEW = 10
+"""Figures below it are told with a digit after the point."""
 _ORIGIN = "audit.agency-national.juki.example"
 _COLUMNS = [
     "resident_code",
@@ -102,7 +106,27 @@ async def _measure(urls: DatabaseUrls, records: int, questions: int, in_flight: 
         figures[f"{name}_cpu_microseconds"] = (time.process_time() - cpu_started) / count * 1e6
     await handlers.close()
     await database.close()
-    return {name: round(figure) for name, figure in figures.items()}
+    figures |= _decision_costs(purposes, pairwise, questions)
+    return {name: round(figure, 1) if figure < _FEW else round(figure) for name, figure in figures.items()}
+
+
+def _decision_costs(purposes: FixedPurposes, pairwise: Pairwise, count: int) -> dict[str, float]:
+    """Measures by themselves what decides a question, counts it, and names the resident to the body."""
+    clock = SystemClock()
+    began = time.process_time()
+    for _ in range(count):
+        now = clock.now()
+        day = now.astimezone(JAPAN).date()
+        grant = decide(purposes.in_force(), "relying/local-pension", "b1-19", Way.BY_CODE, day)
+        purposes.meter.take(grant, 1, now)
+    decided = time.process_time()
+    for number in range(count):
+        pairwise.of(grant, f"{number:011}")
+    named = time.process_time()
+    return {
+        "decision_cpu_microseconds": (decided - began) / count * 1e6,
+        "identifier_cpu_microseconds": (named - decided) / count * 1e6,
+    }
 
 
 async def _seed(urls: DatabaseUrls, records: int) -> None:

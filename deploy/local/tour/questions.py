@@ -23,6 +23,8 @@ _PENSION, _TECHNICIANS, _LICENCES = "b1-19", "b1-98", "b5-21"
 _BULK = 300
 _BATCH = 100
 _Attributes = person_pb2.FourAttributes
+_NO_ITEMS = ("outcome", "verdicts", "pairwise_id", "pairwise_key_version")
+"""Fields of an answer that every body gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Asker:
         outcome = confirmation_pb.Outcome.Name(answer.outcome).removeprefix("OUTCOME_")
         self.stage.tell(self.node, f"{self.title} asks for {self.affair}, {about}")
         self.stage.note(f"→ {outcome}{_detail(answer)}")
+        if answer.pairwise_id:
+            self.stage.note(f"known to {self.title} as {answer.pairwise_id}, to others as something else")
         self.stage.receipt(receipt)
         expect(outcome == expected, f"{about}: {expected}, not {outcome}")
 
@@ -163,7 +167,7 @@ def _detail(answer: confirmation_pb.Answer) -> str:
         for field, verdict in answer.verdicts.ListFields()
         if verdict != confirmation_pb.VERDICT_SAME
     ]
-    released = [field.name for field, _ in answer.ListFields() if field.name not in ("outcome", "verdicts")]
+    released = [field.name for field, _ in answer.ListFields() if field.name not in _NO_ITEMS]
     differing = f" ({', '.join(verdicts)})" if verdicts else ""
     return f"{differing}; released: {', '.join(released)}" if released else differing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import csv
 import json
 import os
@@ -11,10 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from services.vocabulary.change import ChangeReason
 from tests.integration.audit.makers import ORIGIN
 from tests.integration.confirmation.conftest import Node
+from tests.purposes import Table, changed, grant_of
 from tests.unit.confirmation.makers import attributes, change, code
 
 ROOT = Path(__file__).parents[3]
@@ -189,3 +193,43 @@ async def test_input_without_codes_is_wrong_use(environment: dict[str, str], tmp
     )
 
     assert (status, "resident_code" in err) == (2, True)
+
+
+async def test_explain_says_why_not_and_exits_well(environment: dict[str, str]) -> None:
+    status, out, _ = await run(environment, "explain", *PURPOSE, "--way", "by_attributes", "--item", "name", "--json")
+
+    told = json.loads(out)
+    assert (status, told["answered"], told["article"]) == (0, False, "住民基本台帳法第三十条の九")
+    assert [check["reason"] for check in told["checks"] if check["passed"] == "no"] == ["WAY_NOT_GRANTED"]
+
+    status, out, _ = await run(environment, "explain", *PURPOSE, "--way", "by_code")
+    assert status == 0
+    assert "would be answered" in out
+
+
+async def test_an_identifier_is_handed_over_and_opened_by_the_other_body(
+    node: Node, environment: dict[str, str], tmp_path: Path
+) -> None:
+    receiver, key = "relying/construction", X25519PrivateKey.generate()
+    (tmp_path / "hand-over.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    def allow(table: Table) -> None:
+        public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+        next(row for row in table["bodies"] if row["name"] == receiver)["key"] = public
+        grant_of(table, "b1-19")["hand_over"] = [receiver]
+
+    await node.apply([change(ChangeReason.MOVE_IN)])
+    await node.adopt(changed(allow))
+
+    status, out, _ = await run(
+        environment, "hand-over", *PURPOSE, "--code", code(), "--to", receiver, "--to-affair", "b1-98"
+    )
+    assert (status, json.loads(out)["outcome"]) == (0, "MATCH")
+    opening = ("open-hand-over", "--sealed", json.loads(out)["sealed"], "--receiver", receiver, "--affair", "b1-98")
+    theirs = {**environment, "JUKI_KEYS": str(tmp_path)}
+    status, out, _ = await run(theirs, *opening, "--from", "relying/local-pension")
+    assert (status, len(json.loads(out)["identifier"])) == (0, 34)
+
+    status, out, err = await run(theirs, *opening, "--from", "relying/tokyo-licensing")
+    assert (status, out) == (1, "")
+    assert "not opened" in err
