@@ -36,6 +36,7 @@ ACTION = "ADOPT_PURPOSES"
 
 _METHOD = "purposes/adopt"
 """What the audit log names in place of a method: no call brings a table."""
+_NOT_YET = "NOT_YET"
 _READY_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class AdoptedPurposes:
         self._known: list[Adopted] = []
         self._present: tuple[Adopted, PurposeTable] | None = None
         self._seen: Kept | None = None
+        self._told = ""
         self._differs_since: datetime | None = None
         self._ready = asyncio.Event()
 
@@ -167,17 +169,36 @@ class AdoptedPurposes:
             await self._look()
 
     async def _look(self) -> None:
+        """Adopts what is new; what is refused is recorded once, and what may yet hold is tried again."""
+        found = None
         try:
             found = await self._read()
-            if found == self._seen:
-                return
-            self._seen = found
-            await self._adopt(found)
+            if found != self._seen:
+                await self._adopt(found)
+            self._seen, self._told = found, ""
+        except (PurposesOrderRefused, PurposesTableRefused) as refusal:
+            form = refusal.facts.get("form", "")
+            if form != _NOT_YET:
+                await self._tell_refused(refusal, found)
         except Refusal as refusal:
-            facts = {"reason": refusal.reason, "kind": refusal.facts.get("form", "")}
-            _log.error("purposes.not_adopted", extra=facts)
-            if isinstance(refusal, PurposesOrderRefused | PurposesTableRefused):
-                await self._record_refused(refusal)
+            _log.error("purposes.not_adopted", extra={"reason": refusal.reason})
+
+    async def _tell_refused(self, refusal: Refusal, found: Kept | None) -> None:
+        told = f"{refusal.reason} {refusal.facts}"
+        if told == self._told and found is None:
+            return
+        _log.error("purposes.not_adopted", extra={"reason": refusal.reason, "kind": refusal.facts.get("form", "")})
+        note = "" if found is None else found.note
+        try:
+            async with self._database.lane() as lane:
+                entry = self._entry(self.newest.order, note, f"REFUSED:{refusal.reason}")
+                await self._log.append(lane.connection, [entry])
+        except Refusal as failure:
+            # Not on record yet, so it is not seen yet: the next look comes to the same.
+            _log.error("purposes.not_adopted", extra={"reason": failure.reason})
+            return
+        self._told = told
+        self._seen = found or self._seen
 
     async def _take_up(self) -> None:
         administrators = load_administrators(self._administrators)
@@ -213,7 +234,7 @@ class AdoptedPurposes:
             if await is_nonce_used(connection, new.order.nonce):
                 raise PurposesOrderRefused("sign an order with a nonce of its own", form="REPLAYED")
             await adopt(connection, new.order.number, new.order.nonce, found)
-            await self._log.append(connection, [self._entry(new)])
+            await self._log.append(connection, [self._entry(new.order, new.note)])
         # If the node dies here, the table is adopted and on record; the next start takes it up.
         self._known.append(new)
         self._differs_since = None
@@ -224,23 +245,17 @@ class AdoptedPurposes:
         grants = [grant for one in self._known for grant in one.purposes.at(self._log.node.name).grants.values()]
         await asyncio.to_thread(self._pairwise.prepare, grants)
 
-    async def _record_refused(self, refusal: Refusal) -> None:
-        async with self._database.lane() as lane:
-            await self._log.append(lane.connection, [self._entry(None, f"REFUSED:{refusal.reason}")])
-
-    def _entry(self, new: Adopted | None, result: str = "ALLOW") -> AuditEntry:
-        known = new or self.newest
-        note = known.note if new is not None or self._seen is None else self._seen.note
+    def _entry(self, order: Order, note: str, result: str = "ALLOW") -> AuditEntry:
         return AuditEntry(
             node=self._log.node.name,
             time=self._clock.now().astimezone(UTC),
-            request_id=known.order.nonce,
+            request_id=order.nonce,
             caller=self._log.node.uri,
             method=_METHOD,
             action="PURPOSES_ADOPTED",
             result=result,
-            case=f"purposes/{known.order.number}",
-            count=0 if new is None else 1,
+            case=f"purposes/{order.number}",
+            count=1 if result == "ALLOW" else 0,
             assertion=hashlib.sha256(note.encode()).hexdigest(),
         )
 

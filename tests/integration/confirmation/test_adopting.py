@@ -11,13 +11,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.confirmation.adopting import AdoptedPurposes
 from services.confirmation.pairwise import FileKey, Pairwise
 from services.foundation.audit.log import AuditLog
 from services.foundation.audit.salts import Sealer
 from services.foundation.db.engine import Database
-from services.foundation.refusals import Refusal
+from services.foundation.refusals import Refusal, StoreUnreachable
 from tests.databases import DatabaseUrls
 from tests.integration.audit.makers import NODE, ORIGIN, SALT_KEY
 from tests.purposes import AUDIT, REGISTER, SECOND_AUDIT, changed, grant_of, ordered, write_administrators
@@ -36,12 +37,28 @@ class Clock:
         return self.time
 
 
+class Store(Database):
+    """A database that is away for transactions whenever the test says so."""
+
+    def __init__(self, url: str, is_away: Callable[[], bool]) -> None:
+        super().__init__(url, 2)
+        self._is_away = is_away
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        if self._is_away():
+            raise StoreUnreachable("start it again")
+        async with super().begin() as connection:
+            yield connection
+
+
 class Adopting:
     """A node's purposes on one database, started as often as the test likes."""
 
     def __init__(self, urls: DatabaseUrls, directory: Path) -> None:
         self.directory = directory / "purposes"
         self.clock = Clock()
+        self.away = False
         self._urls = urls
         self._administrators = write_administrators(directory)
         (directory / "salt.key").write_text("5a" * 32, "ascii")
@@ -50,7 +67,7 @@ class Adopting:
     @asynccontextmanager
     async def started(self) -> AsyncIterator[AdoptedPurposes]:
         """Runs the purposes; raises whatever refused them."""
-        database = Database(self._urls.app, 2)
+        database = Store(self._urls.app, lambda: self.away)
         purposes = AdoptedPurposes(
             self.directory,
             self._administrators,
@@ -211,6 +228,49 @@ async def test_a_newer_order_that_does_not_hold_changes_nothing_and_is_recorded_
 
     log = await adopting.log()
     assert [entry["res"] for entry in log] == ["ALLOW", "REFUSED:PURPOSES_ORDER_REFUSED"]
+
+
+async def test_an_order_that_may_not_be_carried_out_yet_is_once_its_time_has_come(adopting: Adopting) -> None:
+    ordered(adopting.directory, now=NOW)
+    async with adopting.started() as purposes:
+        ordered(adopting.directory, another(), now=at(60), number=2)
+        await asyncio.sleep(0.1)
+        assert purposes.newest.order.number == 1
+
+        adopting.clock.time = at(60)
+        await until(lambda: purposes.newest.order.number == 2)
+
+    assert [entry["res"] for entry in await adopting.log()] == ["ALLOW", "ALLOW"]
+
+
+async def test_files_that_vanish_change_nothing_and_are_recorded_once(adopting: Adopting) -> None:
+    ordered(adopting.directory, now=NOW)
+    async with adopting.started() as purposes:
+        note = adopting.directory / "order.note"
+        note.rename(adopting.directory / "away")
+        await asyncio.sleep(0.2)
+        assert purposes.in_force().number == 1
+        (adopting.directory / "away").rename(note)
+        await asyncio.sleep(0.1)
+        ordered(adopting.directory, another(), now=NOW, number=2)
+        await until(lambda: purposes.newest.order.number == 2)
+
+    results = [entry["res"] for entry in await adopting.log()]
+    assert results == ["ALLOW", "REFUSED:PURPOSES_TABLE_REFUSED", "ALLOW"]
+
+
+async def test_an_order_that_came_while_the_database_was_away_is_adopted_when_it_is_back(adopting: Adopting) -> None:
+    ordered(adopting.directory, now=NOW)
+    async with adopting.started() as purposes:
+        adopting.away = True
+        ordered(adopting.directory, another(), now=NOW, number=2)
+        await asyncio.sleep(0.2)
+        assert purposes.newest.order.number == 1
+
+        adopting.away = False
+        await until(lambda: purposes.newest.order.number == 2)
+
+    assert [entry["res"] for entry in await adopting.log()] == ["ALLOW", "ALLOW"]
 
 
 async def test_a_table_for_a_later_day_is_adopted_at_once_and_in_force_on_that_day(adopting: Adopting) -> None:
