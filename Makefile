@@ -84,6 +84,7 @@ status: setup ## show processes, health, lag of each edge, audit logs
 bench: setup ## measure look-ups, propagation, bulk confirmation, cards, beside floors; write JSON
 	@$(PY) -m tools.bench
 	@$(PY) -m tools.bench.card
+	@$(PY) -m tools.bench.card_issue
 
 card: setup ## make, insert, show software cards: make card ARGS="make --help"
 	@$(PY) -m services.card.tool $(or $(ARGS),--help)

@@ -59,7 +59,10 @@ def init(pki: Pki, _options: argparse.Namespace, out: Console) -> None:
 def issue(pki: Pki, options: argparse.Namespace, out: Console) -> None:
     """Gives nodes the keys and certificates they lack."""
     for name in options.nodes:
-        out.print(f"[green]issued[/] {name}: {pki.issue(name)}")
+        directory = pki.issue(name)
+        out.print(f"[green]issued[/] {name}: {directory}")
+        if kinds := sorted({held.kind for held in pki.held() if held.node == name and held.revoked}):
+            out.print(f"[yellow]still revoked[/] {name}: {', '.join(kinds)}; a TLS certificate is replaced by `rotate`")
 
 
 def assign(pki: Pki, options: argparse.Namespace, out: Console) -> None:
