@@ -157,6 +157,8 @@ def _bodies(rows: Sequence[_Row]) -> dict[str, bytes]:
 
 def _grant(row: _Row, affairs: Mapping[str, Affair], keys: Mapping[str, bytes], where: str) -> Grant:
     _exactly(row, _GRANT_KEYS, _LIMIT_KEYS, where)
+    if not all(isinstance(row[key], str) for key in ("body", "at", "affair", "domain")):
+        raise _refused("give body, at, affair and domain as text", where)
     affair = affairs.get(row["affair"])
     if affair is None:
         raise _refused("the affair is not in the table: add it there or remove the grant", where)
@@ -164,7 +166,7 @@ def _grant(row: _Row, affairs: Mapping[str, Affair], keys: Mapping[str, bytes], 
         raise _refused("the source names no recipient of this affair: fill it in before granting it", where)
     if row["body"] not in keys:
         raise _refused("list the body among the bodies", where)
-    if not isinstance(row["at"], str) or LEVELS.get(row["at"].partition("/")[0]) != affair.level:
+    if LEVELS.get(row["at"].partition("/")[0]) != affair.level:
         raise _refused("the affair is not of that node's level", where)
     items, ways = _values(row["items"], Item, where), _values(row["ways"], Way, where)
     if row["verdicts_only"] is not (not items):
@@ -174,7 +176,7 @@ def _grant(row: _Row, affairs: Mapping[str, Affair], keys: Mapping[str, bytes], 
     hand_over = _texts(row["hand_over"], where)
     if not all(keys.get(body) and body != row["body"] for body in hand_over):
         raise _refused("hand over to other bodies that have a public key", where)
-    if not isinstance(row["domain"], str) or _DOMAIN.fullmatch(row["domain"]) is None:
+    if _DOMAIN.fullmatch(row["domain"]) is None:
         raise _refused(f"name the domain in lower case, `{DOMAIN}`", where)
     since, until = _days(row, where)
     quota, pace, burst = (_number(row, key, where) for key in ("quota_per_day", "pace_per_second", "pace_burst"))

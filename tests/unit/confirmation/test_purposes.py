@@ -8,6 +8,7 @@ import shutil
 import tomllib
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.purposes.sources import SOURCES, build_table
-from services.confirmation.purposes import parse_table
+from services.confirmation.purposes import parse_table, write_table
 from services.confirmation.refusals import PurposesTableRefused
 from services.confirmation.rules.matching import match_code
 from services.confirmation.rules.purposes import Item, PurposeTable, Way, check_case_number, decide
@@ -368,3 +369,60 @@ def test_a_fuller_table_of_affairs_is_taken(tmp_path: Path) -> None:
     data = build_table(SOURCES, affairs=tmp_path / "newer.csv", progress=told.__setitem__)
 
     assert len(parse_table(data).affairs) == told["affairs"] == 658
+
+
+@cache
+def small() -> bytes:
+    """The table of this checkout with the affairs that are granted, and no other."""
+
+    def keep_granted(table: Table) -> None:
+        granted = {row["affair"] for row in table["grants"]}
+        table["affairs"] = [row for row in table["affairs"] if row["id"] in granted]
+
+    return changed(keep_granted)
+
+
+def altered(change: Callable[[Table], object]) -> bytes:
+    table: Table = json.loads(small())
+    change(table)
+    return write_table(table)
+
+
+@given(st.binary(max_size=300), st.integers(0, 9000), st.integers(0, 300))
+def test_damaged_bytes_are_refused_or_another_table(damage: bytes, place: int, cut: int) -> None:
+    data = small()[:place] + damage + small()[place + cut :]
+
+    try:
+        same = parse_table(data).version == parse_table(small()).version
+    except PurposesTableRefused:
+        assert data != small()
+    else:
+        assert same == (data == small())
+
+
+VALUES: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.just({}) | st.just([[]])
+)
+
+
+@pytest.mark.parametrize("key", ["affairs", "bodies", "grants", "format"])
+@given(value=VALUES | st.lists(VALUES, min_size=1, max_size=2))
+def test_a_part_of_another_kind_is_refused(key: str, value: object) -> None:
+    with pytest.raises(PurposesTableRefused):
+        parse_table(altered(lambda table: table.update({key: value})))
+
+
+@pytest.mark.parametrize(
+    "field", ["body", "at", "affair", "items", "ways", "from", "until", "hand_over", "domain", "quota_per_day"]
+)
+@given(value=st.none() | st.integers(-5, 0) | st.lists(st.integers(0, 9), min_size=1, max_size=2) | st.just({}))
+def test_a_field_of_another_kind_is_refused(field: str, value: object) -> None:
+    with pytest.raises(PurposesTableRefused):
+        parse_table(altered(lambda table: grant_of(table, "b1-19").update({field: value})))
+
+
+@pytest.mark.parametrize("field", ["id", "text", "recipient", "article", "level", "from", "until", "prefectures"])
+@given(value=st.none() | st.integers(-5, 5) | st.lists(st.integers(0, 9), min_size=1, max_size=2) | st.just({}))
+def test_a_field_of_an_affair_of_another_kind_is_refused(field: str, value: object) -> None:
+    with pytest.raises(PurposesTableRefused):
+        parse_table(altered(lambda table: table["affairs"][0].update({field: value})))
