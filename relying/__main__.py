@@ -45,7 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"the receipt is not proved: {unproved}", file=sys.stderr)
     except NotForUs as error:
         print(f"not opened: {error}", file=sys.stderr)
-    except (FilesDisagree, OSError, ValueError, KeyError) as error:
+    except FileNotFoundError as error:
+        print(f"there is no {error.filename}: see --keys, --trust and the files that you named", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (FilesDisagree, OSError, KeyError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
     return 1
@@ -61,7 +67,10 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _confirm(client: RelyingClient, options: argparse.Namespace) -> None:
-    asserted = asserted_of(options.name, options.birth_date, options.sex, options.address) if options.name else None
+    stated = (options.name, options.birth_date, options.sex, options.address)
+    if any(stated) and not all(stated):
+        raise ValueError("state all four of --name, --birth-date, --sex and --address, or none")
+    asserted = asserted_of(*stated) if all(stated) else None
     response = await client.confirm(options.affair, options.case, options.code, asserted)
     await _show_answer(client, options, response.answer, response.receipt)
 

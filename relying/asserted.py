@@ -27,7 +27,7 @@ def date_of(iso: str) -> civil_date_pb2.CivilDate:
     """Makes a date of its ISO form; raises ValueError for another form."""
     if iso == "unknown":
         return civil_date_pb2.CivilDate()
-    parts = [int(part) for part in iso.split("-")]
-    if len(parts) > 3:
+    parts = [int(part) if part.isdecimal() else 0 for part in iso.split("-")]
+    if len(parts) > 3 or not all(parts):
         raise ValueError("give a date as 1985-04-01, 1985-04, 1985 or unknown")
     return civil_date_pb2.CivilDate(**dict(zip(("year", "month", "day"), parts, strict=False)))

@@ -81,10 +81,10 @@ class BulkFiles:
     def batches(self) -> Iterator[list[pb.BulkQuestion]]:
         """Yields the questions of the batches that are not answered yet."""
         with Path(self._run.source).open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
+            rows = enumerate(csv.DictReader(file), start=1)
             remaining = itertools.islice(rows, self.progress.answered * self._run.batch_size, None)
             while batch := list(itertools.islice(remaining, self._run.batch_size)):
-                yield [_question(row) for row in batch]
+                yield [_question(number, row) for number, row in batch]
 
     def keep(self, answered: BulkAnswers) -> None:
         """Makes the answers of the next batch durable."""
@@ -131,8 +131,17 @@ class BulkFiles:
         staged.replace(self._progress_path)
 
 
-def _question(row: dict[str, str]) -> pb.BulkQuestion:
-    if not row.get("name"):
-        return pb.BulkQuestion(resident_code=row["resident_code"])
-    asserted = asserted_of(row["name"], row["birth_date"], row["sex"], row["address"])
-    return pb.BulkQuestion(resident_code=row["resident_code"], asserted=asserted)
+def _question(number: int, row: dict[str, str]) -> pb.BulkQuestion:
+    code = row.get("resident_code")
+    if not code:
+        raise ValueError(f"row {number}: give a resident_code")
+    stated = {item: row.get(item) or "" for item in ("name", "birth_date", "sex", "address")}
+    if not any(stated.values()):
+        return pb.BulkQuestion(resident_code=code)
+    # Left out in silence, what was stated beside an empty field would come back as if it agreed.
+    if missing := [item for item, value in stated.items() if not value]:
+        raise ValueError(f"row {number}: state all four attributes or none; missing: {', '.join(missing)}")
+    try:
+        return pb.BulkQuestion(resident_code=code, asserted=asserted_of(**stated))
+    except ValueError as error:
+        raise ValueError(f"row {number}: {error}") from error

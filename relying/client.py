@@ -330,4 +330,6 @@ def _raise_refused(error: grpc.aio.AioRpcError) -> NoReturn:
                 info = error_details_pb2.ErrorInfo()
                 if detail.Unpack(info):
                     reason, facts = info.reason, dict(info.metadata)
-    raise Refused(error.code().name, reason, error.details() or "", facts) from error
+    # A node's message begins with the reason, which is told apart here.
+    advice = (error.details() or "").removeprefix(f"{reason}: ")
+    raise Refused(error.code().name, reason, advice, facts) from error
