@@ -106,10 +106,14 @@ def write_settings(node: Node, topology: Topology, cluster: Cluster, layout: Lay
 
 
 def _card_settings(node: Node, layout: Layout) -> dict[str, str]:
-    """Returns what only card nodes have: embedded readers, and the municipality's token where the machine has one."""
+    """Returns what only card nodes have: readers, and the municipality's token where the machine has one."""
     if node.identity.tier is not Tier.CARD:
         return {}
-    return {"readers": "embedded", "state": str(layout.node(node.identity) / "cards"), **issuers.settings(node, layout)}
+    return {
+        "readers": node.readers,
+        "state": str(layout.node(node.identity) / "cards"),
+        **issuers.settings(node, layout),
+    }
 
 
 def _roles(node: Node, layout: Layout) -> Roles:

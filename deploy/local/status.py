@@ -16,7 +16,7 @@ from rich.text import Text
 
 from deploy.local.layout import Layout
 from deploy.local.links import is_healthy, open_channel
-from deploy.local.state import ProcessState, RunState
+from deploy.local.state import Phase, ProcessState, RunState
 from deploy.local.topology import Node, Topology
 from juki.audit.v1 import audit_service_pb2 as audit_pb
 from juki.audit.v1 import audit_service_pb2_grpc as audit_grpc
@@ -54,7 +54,10 @@ async def ask(layout: Layout, topology: Topology) -> dict[str, NodeStatus]:
 def show(layout: Layout, topology: Topology, state: RunState, console: Console) -> bool:
     """Prints the tables; tells whether every node is healthy."""
     answers = asyncio.run(ask(layout, topology))
-    console.print(f"[bold]{state.phase.value}[/bold], supervisor {state.pid}")
+    if state.phase is Phase.READY and not any(each.seen.is_alive() for each in state.processes.values()):
+        console.print("[bold red]gone[/bold red], also the supervisor; `make up` starts it again")
+    else:
+        console.print(f"[bold]{state.phase.value}[/bold], supervisor {state.pid}")
     processes = _table("node", "", ">pid", "state", ">restarts", ">port", "health")
     postgres = state.processes.get("postgres")
     if postgres is not None:

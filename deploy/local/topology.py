@@ -20,6 +20,7 @@ _COUNTER = re.compile(r"([0-9]{6})-[1-9][0-9]{0,2}")
 _DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 _SERVING = (Tier.AGENCY, Tier.PREFECTURE, Tier.MUNICIPAL, Tier.CARD)
 """Tiers that serve, in the order in which they start."""
+_READERS = ("embedded", "pcsc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Node:
     """URL for the owner of that database, who migrates it."""
     witnesses: tuple[str, ...] = ()
     """Short names of those who must witness its audit log; empty for the assignment that follows from the topology."""
+    readers: str = "embedded"
+    """What the readers of a card node are, as its setting says."""
 
     @property
     def name(self) -> str:
@@ -176,7 +179,7 @@ def parse(table: Mapping[str, Any]) -> Topology:
 def _node(stanza: Mapping[str, Any], root: str) -> Node:
     name = stanza.get("name")
     where = f"node {name}"
-    optional = {"database_url", "database_owner_url", "witnesses"}
+    optional = {"database_url", "database_owner_url", "witnesses", "readers"}
     _only(stanza, where, required={"name", "port", "title"}, optional=optional)
     _strings(stanza, where, ("name", "title", "database_url", "database_owner_url"))
     tier, _, code = str(name).partition("/")
@@ -194,6 +197,7 @@ def _node(stanza: Mapping[str, Any], root: str) -> Node:
         database_url=stanza.get("database_url", ""),
         database_owner_url=stanza.get("database_owner_url", ""),
         witnesses=_witnesses(stanza.get("witnesses", []), where),
+        readers=_readers(stanza, Tier(tier), where),
     )
 
 
@@ -207,6 +211,12 @@ def _witnesses(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
         raise TopologyMalformed("list each witness once, as text in quotes", where=where)
     return tuple(value)
+
+
+def _readers(stanza: Mapping[str, Any], tier: Tier, where: str) -> str:
+    if "readers" in stanza and (tier is not Tier.CARD or stanza["readers"] not in _READERS):
+        raise TopologyMalformed('give readers of a card node alone, "embedded" or "pcsc"', where=where)
+    return str(stanza.get("readers", _READERS[0]))
 
 
 def _check_code(tier: Tier, code: str, name: str) -> None:

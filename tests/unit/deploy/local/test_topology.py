@@ -56,6 +56,24 @@ def test_a_card_node_without_its_municipality_is_refused(table: dict[str, Any]) 
     assert refused.value.facts["where"] == "node card/131024-1"
 
 
+def test_a_card_node_reads_software_cards_unless_its_stanza_names_the_machine_s_readers(table: dict[str, Any]) -> None:
+    assert topology.parse(table).node("card/131016-1").readers == "embedded"
+
+    next(stanza for stanza in table["node"] if stanza["name"] == "card/131016-1")["readers"] = "pcsc"
+
+    assert topology.parse(table).node("card/131016-1").readers == "pcsc"
+
+
+@pytest.mark.parametrize(("name", "readers"), [("card/131016-1", "usb"), ("municipal/131016", "pcsc")])
+def test_readers_that_there_are_not_are_refused(table: dict[str, Any], name: str, readers: str) -> None:
+    next(stanza for stanza in table["node"] if stanza["name"] == name)["readers"] = readers
+
+    with pytest.raises(TopologyMalformed) as refused:
+        topology.parse(table)
+
+    assert refused.value.facts["where"] == f"node {name}"
+
+
 def test_a_node_is_one_stanza(table: dict[str, Any]) -> None:
     table["node"].append({"name": "municipal/131032", "port": 7105, "title": "東京都港区"})
 
