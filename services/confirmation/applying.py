@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -73,7 +74,7 @@ class Applier:
         if accepted.origin.change is None:
             return ChangeMalformed("send a change", field="change", form="MISSING")
         try:
-            change = read_change(accepted.origin.change)
+            change = replace(read_change(accepted.origin.change), restates=accepted.origin.supersedes > 0)
             check_relay(change.municipality, self._prefecture or _relaying_prefecture(accepted))
         except Refusal as refusal:
             return refusal

@@ -10,7 +10,7 @@ from juki.exchange.v1 import exchange_service_pb2 as exchange_pb
 from juki.municipal.v1 import register_service_pb2 as pb
 from tests.counters import make_act, target
 from tests.e2e.callers import CALL_S, LICENSING, PENSION, Callers, again, days_ago, refused
-from tests.e2e.federation import AGENCY, SHINJUKU, TOKYO, YOKOHAMA
+from tests.e2e.federation import AGENCY, CHIYODA, SHINJUKU, TOKYO, YOKOHAMA
 from tests.e2e.municipality import Municipality, at, make_change, new_code
 
 _AHEAD = timedelta(hours=2)
@@ -80,6 +80,30 @@ async def test_a_municipality_sends_again_what_the_agency_holds(callers: Callers
         change_pb2.CHANGE_REASON_MOVE_IN,
         change_pb2.CHANGE_REASON_ERROR_CORRECTION,
     ]
+
+
+async def test_sending_again_what_was_applied_holds_nobody_back(callers: Callers) -> None:
+    counter = callers.counter(CHIYODA)
+    tokyo, agency = await callers.held(TOKYO), await callers.held(AGENCY)
+    (resident,) = await counter.move_in()
+    sequence = await callers.last_sent(CHIYODA)
+    for _ in range(2):
+        await counter.act(pb.ResendNotificationRequest(act=make_act(days_ago(0)), sequence=sequence))
+    attributes = type(resident.attributes)()
+    attributes.CopyFrom(resident.attributes)
+    attributes.name = "試験 改姓"
+    (renamed,) = await counter.act(
+        pb.CorrectRecordRequest(
+            act=make_act(days_ago(0)),
+            target=target(resident),
+            reason=change_pb2.CHANGE_REASON_NAME_CHANGE,
+            attributes=attributes,
+        )
+    )
+    await callers.arrived(CHIYODA)
+
+    assert (await callers.held(TOKYO), await callers.held(AGENCY)) == (tokyo, agency)
+    assert await callers.body(PENSION).outcome(resident.resident_code, renamed.attributes) == "MATCH"
 
 
 async def test_what_was_never_sent_is_not_sent_again(callers: Callers) -> None:

@@ -17,6 +17,9 @@ What a municipality's change does to its own resident's record, by the state in 
 (registered = RESIDENT_ALREADY_REGISTERED, unknown = RECORD_UNKNOWN, not live = RESIDENT_NOT_LIVE, deceased =
 RESIDENT_DECEASED; CODE_ENTERED_BY_OFFICE without a former code enters a record.)
 
+A superseding change may say again what is known: an entry of a LIVE resident, a removal of a removed one and a death
+of a DECEASED one correct the record, and a code change that was made changes nothing.
+
 A municipality that does not have the resident may only enter them: a live record answers RESIDENT_LIVE_ELSEWHERE, which
 passes when the departure arrives. Everything else of its is CHANGE_OF_ANOTHER_MUNICIPALITY.
 
@@ -123,7 +126,24 @@ def apply(found: Found, change: ReportedChange, sender: str, now: datetime) -> S
         return _from_elsewhere(record, change, renamed=found.renamed)
     if found.renamed:
         return _under_a_former_code(record, change)
-    return _changed(record, change, next_state(record.state, change.reason))
+    decide = restated_state if change.restates else next_state
+    return _changed(record, change, decide(record.state, change.reason))
+
+
+def restated_state(state: State, reason: ChangeReason) -> State:
+    """Returns the state after a superseding change, which may say again what this node has applied before.
+
+    A municipality supersedes what some tier could not apply; another tier may have. So an entry of a resident who is
+    live, and a removal of one who is removed, correct what is known instead of being refused.
+    """
+    kind = effect_of(reason).kind
+    if kind is ChangeKind.ENTRY and state is State.LIVE:
+        return State.LIVE
+    if kind is ChangeKind.REMOVAL and state is not State.LIVE and state is not State.DECEASED:
+        return _REMOVED_TO[reason]
+    if reason is ChangeReason.DEATH and state is State.DECEASED:
+        return State.DECEASED
+    return next_state(state, reason)
 
 
 def next_state(state: State, reason: ChangeReason) -> State:
@@ -165,7 +185,7 @@ def _first_entry(change: ReportedChange) -> Settled:
 def _changed(record: Record, change: ReportedChange, state: State) -> Settled:
     """Applies a change of the present, by the municipality that has the resident or gets them now."""
     held = held_of(change.attributes)
-    enters = effect_of(change.reason).kind is ChangeKind.ENTRY
+    enters = effect_of(change.reason).kind is ChangeKind.ENTRY and record.state is not State.LIVE
     after = replace(
         record,
         resident_code=change.resident_code.digits,
@@ -248,6 +268,8 @@ def _change_code(found: Found, change: ReportedChange) -> Settled:
     if record.municipality_code != sender:
         _refuse_foreign()
     if found.renamed:
+        if change.restates and record.resident_code == change.resident_code.digits:
+            return Settled(record, ())
         raise ResidentCodeChanged("report the change with the resident's present code")
     next_state(record.state, change.reason)
     rows = tuple(_row(code, change, _CODE_ITEM) for code in (former.digits, change.resident_code.digits))

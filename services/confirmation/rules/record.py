@@ -95,6 +95,8 @@ class ReportedChange:
     """As the municipality had them before; None at a first entry."""
     event_date: CivilDate
     processed_at: datetime
+    restates: bool = False
+    """Whether it takes the place of one that was reported before, and so may say what is known already."""
 
     @property
     def about(self) -> str:

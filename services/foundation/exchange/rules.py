@@ -106,12 +106,12 @@ def place_correction(sequence: int, line: str, origin: str, target: Target, held
 
     In the target's line it takes the target's place. In another, as when the resident code itself was wrong, the
     target gives way and the correction stands where it came. Where the target was applied here, though not further
-    on, the correction is an envelope like others. Refuses SUPERSEDES_NOTHING when the target belongs to another origin
-    or has been replaced before.
+    on, or was replaced before, the correction is an envelope like others. Refuses SUPERSEDES_NOTHING when the target
+    belongs to another origin.
     """
-    if target.origin != origin or target.state is State.SUPERSEDED:
-        raise SupersedesNothing("supersede an envelope of your own that is held", supersedes=target.sequence)
-    if target.state is State.APPLIED:
+    if target.origin != origin:
+        raise SupersedesNothing("supersede an envelope of your own", supersedes=target.sequence)
+    if target.state in (State.APPLIED, State.SUPERSEDED):
         return Correction(place_plain(sequence, held_places), sequence, replaces=False)
     place = target.place if target.line == line else sequence
     others = [held for held in held_places if held != target.place or target.line != line]

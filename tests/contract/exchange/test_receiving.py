@@ -202,11 +202,11 @@ async def test_a_correction_of_what_was_applied_comes_after_it(node: Receiving, 
     assert node.tier.applied == [("1", "a"), ("1", "b")]
 
 
-async def test_a_second_correction_of_the_same_envelope_is_held(node: Receiving, city: Stream) -> None:
+async def test_a_second_correction_of_the_same_envelope_comes_after_the_first(node: Receiving, city: Stream) -> None:
     node.tier.refused = {"1": ""}
     await send(node, city, city.add("1", "wrong"), city.add("1", "x", supersedes=1))
 
-    assert await send(node, city, city.add("1", "y", supersedes=1)) == (3, [(3, "SUPERSEDES_NOTHING")])
+    assert await send(node, city, city.add("1", "y", supersedes=1)) == (3, [(3, "BEHIND_QUARANTINED")])
 
 
 async def test_a_correction_of_a_waiting_envelope_keeps_the_order(node: Receiving, city: Stream) -> None:

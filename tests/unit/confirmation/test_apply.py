@@ -184,3 +184,42 @@ def test_no_personal_data_is_in_the_text_of_a_change_or_record() -> None:
 
     assert code() not in shown
     assert not any(part in shown for part in ("試験", "千代田", "1985", "名", "所"))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "after"),
+    [
+        (State.LIVE, ChangeReason.MOVE_IN, "LIVE"),
+        (State.LIVE, ChangeReason.ENTRY_BY_OFFICE, "LIVE"),
+        (State.MOVED_OUT, ChangeReason.REMOVAL_BY_OFFICE, "REMOVED"),
+        (State.DECEASED, ChangeReason.DEATH, "DECEASED"),
+        (State.LIVE, ChangeReason.MOVE_OUT, "MOVED_OUT"),
+    ],
+)
+def test_a_superseding_change_may_say_again_what_is_known(state: State, reason: ChangeReason, after: str) -> None:
+    held = replace(record(), state=state)
+    again = replace(change(reason, minutes=10), restates=True)
+
+    settled = apply(Found(held), again, CHIYODA, NOW)
+
+    assert settled.record.state.value == after
+    assert settled.record.entered_at == held.entered_at
+
+
+@pytest.mark.parametrize("reason", [ChangeReason.MOVE_OUT, ChangeReason.MOVE_IN, ChangeReason.RELOCATION])
+def test_a_superseding_change_does_not_raise_the_dead(reason: ChangeReason) -> None:
+    again = replace(change(reason, minutes=10), restates=True)
+
+    with pytest.raises(ChangeRefused) as refused:
+        apply(Found(replace(record(), state=State.DECEASED)), again, CHIYODA, NOW)
+
+    assert refused.value.reason == "RESIDENT_DECEASED"
+
+
+def test_a_code_change_that_was_made_is_nothing_when_said_again() -> None:
+    made = apply(Found(record()), reported(ChangeReason.CODE_CHANGE_REQUESTED), CHIYODA, NOW).record
+    again = replace(reported(ChangeReason.CODE_CHANGE_REQUESTED), restates=True)
+
+    settled = apply(Found(made, renamed=True), again, CHIYODA, NOW)
+
+    assert (settled.record, settled.rows) == (made, ())
