@@ -41,9 +41,14 @@ def empty_token() -> SoftToken:
     return _tokens()[1]
 
 
+def agency_token() -> SoftToken:
+    """Returns a token of the agency's own; whoever logs in to a token does so for all who use it in the process."""
+    return _tokens()[2]
+
+
 @functools.cache
-def _tokens() -> tuple[SoftToken, SoftToken]:
-    """Initialises both before the library is loaded, which looks for tokens once in a process."""
+def _tokens() -> tuple[SoftToken, ...]:
+    """Initialises all before the library is loaded, which looks for tokens once in a process."""
     pytest.importorskip("pkcs11", reason="python-pkcs11 (extra `issuing`) is not installed")
     module = next((path for path in _MODULES if Path(path).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
@@ -58,7 +63,7 @@ def _tokens() -> tuple[SoftToken, SoftToken]:
     os.environ["SOFTHSM2_CONF"] = str(configuration)
     pin = directory / "issuer.pin"
     pin.write_text(_PIN, "ascii")
-    return _initialise(module, "juki-issuer", pin), _initialise(module, "empty", pin)
+    return tuple(_initialise(module, label, pin) for label in ("juki-issuer", "empty", "juki-agency"))
 
 
 def _initialise(module: str, label: str, pin: Path) -> SoftToken:

@@ -9,14 +9,14 @@ import pytest
 
 from services.confirmation.pairwise import LABEL, Pairwise, TokenKey, TokenSettings
 from services.foundation.refusals import Refusal
-from tests.tokens import empty_token
+from tests.tokens import agency_token
 from tests.unit.confirmation.makers import code, grant
 from tools.pairwise_key import main
 
 
 @pytest.fixture(scope="module")
 def settings() -> TokenSettings:
-    token = empty_token().settings
+    token = agency_token().settings
     made = TokenSettings(token.module, token.label, token.pin_file)
     TokenKey(made, 1).ensure()
     TokenKey(made, 2).ensure()
