@@ -10,7 +10,8 @@ from dataclasses import replace
 from juki.confirmation.v1 import confirmation_service_pb2 as confirmation_pb
 from services.confirmation.questions import Answered, Asking, Question
 from services.confirmation.refusals import BatchOutOfOrder, BatchTooLarge, HeaderMissing
-from services.confirmation.wire import code_or_none, read_asserted, receipt_pb
+from services.confirmation.wire import code_or_none, read_asserted
+from services.foundation.journal import receipt_message
 from services.foundation.refusals import FieldMalformed, FieldMissing, Refusal
 
 QUESTIONS_LIMIT = 1000
@@ -103,7 +104,7 @@ class BulkConfirmation:
         return confirmation_pb.ConfirmBulkResponse(
             number=number,
             answers=[one.answer for one in answered],
-            first_receipt=receipt_pb(answered[0].receipt),
+            first_receipt=receipt_message(answered[0].receipt),
         )
 
 

@@ -15,9 +15,10 @@ from services.confirmation.rules.matching import Finding, match_code
 from services.confirmation.rules.purposes import Asked, Grant, Way, check_hand_over, explain
 from services.confirmation.sealing import seal
 from services.confirmation.store import PostgresLookUps
-from services.confirmation.wire import outcome_pb, read_code, receipt_pb
+from services.confirmation.wire import outcome_pb, read_code
 from services.foundation.clock import Clock
 from services.foundation.db.engine import Database
+from services.foundation.journal import receipt_message
 from services.foundation.rpc.call import current_call
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -59,7 +60,7 @@ class HandOverHandlers(hand_over_grpc.HandOverServiceServicer):
                 response=response.SerializeToString(deterministic=True),
             )
             receipts = await self._recorder.record(lane, [entry], [asking])
-        response.receipt.CopyFrom(receipt_pb(receipts[0]))
+        response.receipt.CopyFrom(receipt_message(receipts[0]))
         return response
 
     def _receiver(self, request: hand_over_pb.HandOverRequest) -> Grant | None:

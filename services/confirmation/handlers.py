@@ -19,11 +19,12 @@ from services.confirmation.questions import Answered, Asking, Question, Recorder
 from services.confirmation.refusals import TooManyCodes
 from services.confirmation.rules.purposes import NATIONAL, Item, Way
 from services.confirmation.store import HistoryLine, PostgresLookUps
-from services.confirmation.wire import change_pb, grant_pb, read_asserted, read_code, receipt_pb
+from services.confirmation.wire import change_pb, grant_pb, read_asserted, read_code
 from services.foundation.audit.log import AuditLog
 from services.foundation.batching import Batcher
 from services.foundation.clock import Clock
 from services.foundation.db.engine import Database
+from services.foundation.journal import receipt_message
 from services.foundation.refusals import FieldMalformed
 from services.foundation.rpc.call import Call, current_call
 
@@ -86,7 +87,7 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
             self._gate.count(asking)
         question = Question(asking, asking.call.request, code, asserted, subject=code)
         answered = await self._by_code.submit(question)
-        return confirmation_pb.ConfirmByCodeResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
+        return confirmation_pb.ConfirmByCodeResponse(answer=answered.answer, receipt=receipt_message(answered.receipt))
 
     async def ConfirmByAttributes(
         self, request: confirmation_pb.ConfirmByAttributesRequest, _context: _Context
@@ -97,7 +98,9 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
             asserted = read_asserted(request.asserted, "asserted")
             self._gate.count(asking)
         answered = await self._by_attributes.submit(Question(asking, asking.call.request, asserted=asserted))
-        return confirmation_pb.ConfirmByAttributesResponse(answer=answered.answer, receipt=receipt_pb(answered.receipt))
+        return confirmation_pb.ConfirmByAttributesResponse(
+            answer=answered.answer, receipt=receipt_message(answered.receipt)
+        )
 
     async def ConfirmBulk(
         self, request_iterator: AsyncIterator[confirmation_pb.ConfirmBulkRequest], _context: _Context
@@ -139,7 +142,7 @@ class ConfirmationHandlers(confirmation_grpc.ConfirmationServiceServicer):
                 ],
                 [asking] * len(codes),
             )
-        response.first_receipt.CopyFrom(receipt_pb(receipts[0]))
+        response.first_receipt.CopyFrom(receipt_message(receipts[0]))
         return response
 
     async def ListPurposes(

@@ -16,10 +16,11 @@ from services.confirmation.gate import AFFAIR
 from services.confirmation.questions import Recorder
 from services.confirmation.rules.admission import JAPAN
 from services.confirmation.rules.purposes import Asked, Item, PurposeTable, Way, check_case_number, explain
-from services.confirmation.wire import date_pb, receipt_pb
+from services.confirmation.wire import date_pb
 from services.foundation.clock import Clock
 from services.foundation.db.engine import Database
 from services.foundation.identity import Tier
+from services.foundation.journal import receipt_message
 from services.foundation.refusals import FieldMalformed, Refusal
 from services.foundation.rpc.call import current_call
 
@@ -74,7 +75,7 @@ class PurposeHandlers(purpose_grpc.PurposeServiceServicer):
         )
         async with self._database.lane() as lane:
             receipts = await self._recorder.record(lane, [entry])
-        response.receipt.CopyFrom(receipt_pb(receipts[0]))
+        response.receipt.CopyFrom(receipt_message(receipts[0]))
         return response
 
     async def GetPurposesOrder(  # noqa: N802 - gRPC's name

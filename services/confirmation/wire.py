@@ -7,14 +7,13 @@ from functools import lru_cache
 
 from google.protobuf import timestamp_pb2
 
-from juki.common.v1 import change_pb2, civil_date_pb2, person_pb2, receipt_pb2
+from juki.common.v1 import change_pb2, civil_date_pb2, person_pb2
 from juki.confirmation.v1 import confirmation_service_pb2 as confirmation_pb
 from services.confirmation.refusals import ChangeMalformed
 from services.confirmation.rules.matching import Outcome
 from services.confirmation.rules.purposes import Grant, Item
 from services.confirmation.rules.record import ReportedChange
 from services.confirmation.rules.release import Release
-from services.foundation.audit.log import Receipt
 from services.foundation.refusals import FieldMalformed
 from services.vocabulary.attributes import AttributeComparison, FourAttributes, Verdict
 from services.vocabulary.change import ChangeReason
@@ -137,11 +136,6 @@ def grant_pb(grant: Grant, *, switched_on: bool, quota_left: int | None) -> conf
 def outcome_pb(outcome: Outcome) -> confirmation_pb.Outcome.ValueType:
     """Makes an outcome."""
     return _OUTCOMES_PB[outcome]
-
-
-def receipt_pb(receipt: Receipt) -> receipt_pb2.AuditReceipt:
-    """Makes the receipt that goes with an answer."""
-    return receipt_pb2.AuditReceipt(origin=receipt.origin, index=receipt.index, leaf_hash=receipt.leaf_hash)
 
 
 @lru_cache(maxsize=65_536)
